@@ -1,0 +1,83 @@
+//! permessage-deflate (RFC 7692): what is negotiated, and the codec that it leads to.
+
+mod codec;
+mod negotiate;
+
+pub(crate) use codec::{Deflate, compress_once};
+pub(crate) use negotiate::{accept_offer, accept_response, offer};
+
+/// The smallest window that the codec can be told to keep to.
+const WINDOW_BITS_CODEC_MIN: u8 = 9;
+const WINDOW_BITS_MIN: u8 = 8;
+const WINDOW_BITS_MAX: u8 = 15;
+
+/// What this endpoint wants of compression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeflateOptions {
+    /// Offer compression as a client, take it as a server. Default: yes.
+    pub enabled: bool,
+    /// Messages from this many bytes on are compressed. Smaller ones seldom gain. Default: 1,024.
+    pub threshold: usize,
+    /// 0 (store) to 9 (smallest). Default: 4, which is near the smallest for messages and costs
+    /// about half of 6.
+    pub level: u32,
+    /// Keep our compressor's window from one message to the next. It makes similar messages smaller
+    /// and holds about 300 KiB for each line. Default: no for a server, and a client does as the
+    /// server says.
+    pub takeover: bool,
+    /// Let the peer keep its compressor's window, for which we hold about 40 KiB for each line.
+    /// Default: no for a server; a client allows it.
+    pub peer_takeover: bool,
+    /// The largest window for our compressor, 9 to 15 bits. Default: 15.
+    pub window_bits_max: u8,
+}
+
+impl Default for DeflateOptions {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            threshold: 1024,
+            level: 4,
+            takeover: false,
+            peer_takeover: false,
+            window_bits_max: WINDOW_BITS_MAX,
+        }
+    }
+}
+
+impl DeflateOptions {
+    /// What a client wants by default: it has one line, so it lets both sides keep their windows.
+    pub fn client() -> Self {
+        Self { takeover: true, peer_takeover: true, ..Self::default() }
+    }
+
+    /// No compression.
+    pub fn disabled() -> Self {
+        Self { enabled: false, ..Self::default() }
+    }
+}
+
+/// What both sides agreed on in the handshake (RFC 7692 §7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeflateParams {
+    /// The server forgets its window after each message.
+    pub server_no_context_takeover: bool,
+    /// The client forgets its window after each message.
+    pub client_no_context_takeover: bool,
+    /// The server's window, 8 to 15 bits.
+    pub server_max_window_bits: u8,
+    /// The client's window, 8 to 15 bits.
+    pub client_max_window_bits: u8,
+}
+
+impl Default for DeflateParams {
+    /// What holds when no parameter is named.
+    fn default() -> Self {
+        Self {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: WINDOW_BITS_MAX,
+            client_max_window_bits: WINDOW_BITS_MAX,
+        }
+    }
+}

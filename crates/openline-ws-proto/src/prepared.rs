@@ -1,0 +1,94 @@
+//! A message encoded once and sent to many.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::{BufMut, Bytes};
+
+use crate::deflate::compress_once;
+use crate::frame::FrameHead;
+use crate::outbox::FrameKind;
+
+/// Windows of 9 to 15 bits.
+const WINDOWS: usize = 7;
+
+/// A message that is framed once, and compressed at most once for each window size in use, however
+/// many connections it is sent to. Cloning shares it.
+///
+/// Only servers gain: a client masks each frame with a new key, so it encodes the message anew.
+#[derive(Debug, Clone)]
+pub struct Prepared(Arc<Encodings>);
+
+#[derive(Debug)]
+struct Encodings {
+    kind: FrameKind,
+    payload: Bytes,
+    level: u32,
+    plain: OnceLock<Bytes>,
+    deflated: [OnceLock<Bytes>; WINDOWS],
+}
+
+impl Prepared {
+    /// A text message.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::new(FrameKind::Text, Bytes::from(text.into()))
+    }
+
+    /// A binary message.
+    pub fn binary(data: impl Into<Bytes>) -> Self {
+        Self::new(FrameKind::Binary, data.into())
+    }
+
+    /// Sets the compression level, 0 to 9, in place of the default of [`crate::DeflateOptions`].
+    /// It acts until the message is first sent.
+    #[must_use]
+    pub fn level(self, level: u32) -> Self {
+        let encodings = &self.0;
+        Self(Arc::new(Encodings::new(encodings.kind, encodings.payload.clone(), level)))
+    }
+
+    fn new(kind: FrameKind, payload: Bytes) -> Self {
+        Self(Arc::new(Encodings::new(kind, payload, crate::DeflateOptions::default().level)))
+    }
+
+    /// What the message is.
+    pub fn kind(&self) -> FrameKind {
+        self.0.kind
+    }
+
+    /// The message itself.
+    pub fn payload(&self) -> &Bytes {
+        &self.0.payload
+    }
+
+    /// The frame as a server sends it.
+    pub(crate) fn plain(&self) -> &Bytes {
+        self.0.plain.get_or_init(|| self.0.frame(false, &self.0.payload))
+    }
+
+    /// The compressed frame as a server sends it.
+    pub(crate) fn deflated(&self, window_bits: u8) -> &Bytes {
+        self.0.deflated[usize::from(window_bits - 9)].get_or_init(|| {
+            self.0.frame(true, &compress_once(&self.0.payload, self.0.level, window_bits))
+        })
+    }
+}
+
+impl Encodings {
+    fn new(kind: FrameKind, payload: Bytes, level: u32) -> Self {
+        Self { kind, payload, level, plain: OnceLock::new(), deflated: Default::default() }
+    }
+
+    fn frame(&self, compressed: bool, payload: &[u8]) -> Bytes {
+        let mut frame = Vec::with_capacity(payload.len() + crate::HEAD_BYTES_MAX);
+        let head = FrameHead {
+            fin: true,
+            compressed,
+            opcode: self.kind.opcode(),
+            mask: None,
+            payload_len: payload.len() as u64,
+        };
+        head.encode(&mut frame);
+        frame.put_slice(payload);
+        frame.into()
+    }
+}
