@@ -365,7 +365,7 @@ impl Connection {
 
     /// Receives messages piece by piece ([`Event::Chunk`]) from here on, or whole again. A message
     /// that has begun goes on as chunks: what was put together of it comes first, with an empty
-    /// input if need be. Switch back only between messages.
+    /// input if need be. Switch back unless [`Connection::in_streamed_message`].
     pub fn set_streaming(&mut self, on: bool) {
         self.receiver.streaming = on;
         if on {
@@ -373,9 +373,10 @@ impl Connection {
         }
     }
 
-    /// Whether a message has begun to arrive and not ended.
-    pub fn in_message(&self) -> bool {
-        self.receiver.in_message()
+    /// Whether a message is under way of which a chunk was handed over already: the rest of it can
+    /// only come as chunks.
+    pub fn in_streamed_message(&self) -> bool {
+        self.receiver.in_streamed_message()
     }
 
     /// Bytes that wait to be written.

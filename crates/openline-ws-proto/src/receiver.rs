@@ -90,9 +90,9 @@ impl Receiver {
         self.partial_head_len > 0 || self.frame.is_some() || self.message.is_some()
     }
 
-    /// Whether a message has begun and not ended.
-    pub(crate) fn in_message(&self) -> bool {
-        self.message.is_some()
+    /// Whether a message is under way of which a chunk was handed over.
+    pub(crate) fn in_streamed_message(&self) -> bool {
+        self.message.as_ref().is_some_and(|message| message.begun)
     }
 
     /// Takes from the front of `input` up to the next thing to report; returns how much it took.

@@ -88,6 +88,11 @@ impl HeadReader {
         &self.bytes
     }
 
+    /// All bytes so far, for somebody else to read.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The bytes behind the head: a peer need not wait for the answer to the handshake.
     pub fn into_rest(mut self) -> Vec<u8> {
         let rest = self.bytes.split_off(self.head_len.unwrap_or(0));

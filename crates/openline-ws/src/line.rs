@@ -1,0 +1,332 @@
+//! A connection and its transport, driven together: the polls that everything else is made of.
+//!
+//! All reading ends in [`Line::poll_event`]. It takes what is in memory first, then writes what is
+//! queued, and only then reads; that order is the automatic cork.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use openline_ws_proto::{Chunk, Connection, Event, Expired, FrameKind, State, Timestamp};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::Message;
+use crate::error::{Error, is_peer_gone};
+use crate::{clock, scratch};
+
+/// Queued output above this is written even while more input waits to be handled, and above it
+/// nothing more is read until the peer takes some.
+const CORK_BYTES_MAX: usize = 64 * 1024;
+
+/// Slices given to one write.
+const SLICES_MAX: usize = 32;
+
+/// What came from the peer, owned.
+#[derive(Debug)]
+pub(crate) enum Arrived {
+    Message(Message),
+    Chunk { kind: FrameKind, data: Bytes, last: bool },
+    Ping(Bytes),
+    Pong(Bytes),
+    Close,
+}
+
+#[derive(Debug)]
+pub(crate) struct Line<S> {
+    pub(crate) io: S,
+    pub(crate) connection: Connection,
+    /// Input that was read and not handled yet: whole frames, mostly.
+    rest: Vec<u8>,
+    rest_start: usize,
+    /// When that input was read.
+    read_at: Timestamp,
+    timer: Option<Pin<Box<Sleep>>>,
+    timer_due: Timestamp,
+    /// What to report once the peer had its chance to read our close frame.
+    failure: Option<Box<Error>>,
+    write_half_ended: bool,
+    /// The peer takes no more bytes; there may still be some of its own to read.
+    write_half_broken: bool,
+    over: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+    /// `rest` is what came behind the handshake.
+    pub(crate) fn new(io: S, connection: Connection, rest: Vec<u8>) -> Self {
+        Self {
+            io,
+            connection,
+            rest,
+            rest_start: 0,
+            read_at: clock::now(),
+            timer: None,
+            timer_due: Timestamp(u64::MAX),
+            failure: None,
+            write_half_ended: false,
+            write_half_broken: false,
+            over: false,
+        }
+    }
+
+    /// The next thing from the peer; `None` when the line is over.
+    pub(crate) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Arrived>, Error>> {
+        loop {
+            if self.over {
+                return Poll::Ready(self.take_failure().map_or(Ok(None), Err));
+            }
+            if let Some(arrived) = self.handle_rest() {
+                return Poll::Ready(Ok(Some(arrived)));
+            }
+            let flushed = match self.poll_flush(cx) {
+                Poll::Ready(Ok(()) | Err(Error::Closed)) => true,
+                Poll::Ready(Err(error)) => {
+                    self.end(Some(error));
+                    continue;
+                }
+                Poll::Pending => false,
+            };
+            if flushed && self.poll_wind_up(cx).is_ready() {
+                continue;
+            }
+            if (flushed || self.connection.queued_bytes() < CORK_BYTES_MAX)
+                && let Poll::Ready(arrived) = self.poll_read(cx)
+            {
+                match arrived {
+                    Some(arrived) => return Poll::Ready(Ok(Some(arrived))),
+                    None => continue,
+                }
+            }
+            ready!(self.poll_deadlines(cx));
+        }
+    }
+
+    /// Writes all that is queued.
+    ///
+    /// [`Error::Closed`] says that the peer takes no more. There may still be a close frame of its
+    /// own to read, so the end is left to the reader.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        while self.connection.wants_transmit() && !self.write_half_broken {
+            let written = match self.poll_write(cx) {
+                Poll::Ready(Ok(0)) => Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(result) => result,
+                Poll::Pending => {
+                    self.connection.handle_transmitted(0, clock::now());
+                    return Poll::Pending;
+                }
+            };
+            match written {
+                Ok(written) => {
+                    // The time matters only if something is left.
+                    let all = written == self.connection.queued_bytes();
+                    let now = if all { self.read_at } else { clock::now() };
+                    self.connection.handle_transmitted(written, now);
+                }
+                Err(error) if is_peer_gone(&error) => self.write_half_broken = true,
+                Err(error) => return Poll::Ready(Err(Error::Io(error))),
+            }
+        }
+        if self.write_half_broken {
+            self.connection.discard_queued();
+            return Poll::Ready(Err(Error::Closed));
+        }
+        Pin::new(&mut self.io).poll_flush(cx).map_err(Error::Io)
+    }
+
+    /// As [`Line::poll_flush`], ending when a deadline passes.
+    pub(crate) fn poll_flush_in_time(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            if self.over {
+                return Poll::Ready(Err(self.take_failure().unwrap_or(Error::Closed)));
+            }
+            if let Poll::Ready(result) = self.poll_flush(cx) {
+                return Poll::Ready(result);
+            }
+            ready!(self.poll_deadlines(cx));
+        }
+    }
+
+    /// Whether output may wait: more whole frames are in memory, so there will be more to say, and
+    /// one write can take it all.
+    pub(crate) fn is_corked(&self) -> bool {
+        self.rest_start < self.rest.len()
+            && self.connection.queued_bytes() < CORK_BYTES_MAX
+            && self.connection.has_whole_frame(&self.rest[self.rest_start..])
+    }
+
+    /// Whether nothing more will come.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        for (slot, piece) in slices.iter_mut().zip(self.connection.poll_transmit()) {
+            *slot = IoSlice::new(piece);
+            count += 1;
+        }
+        let io = Pin::new(&mut self.io);
+        if count == 1 || !io.is_write_vectored() {
+            io.poll_write(cx, &slices[0])
+        } else {
+            io.poll_write_vectored(cx, &slices[..count])
+        }
+    }
+
+    /// Handles input that is in memory, up to the next event.
+    fn handle_rest(&mut self) -> Option<Arrived> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let progress =
+            self.connection.handle_input(&mut self.rest[self.rest_start..], self.read_at);
+        let (consumed, arrived) = match progress {
+            Ok(progress) => (progress.consumed, progress.event.map(Arrived::from)),
+            Err(error) => {
+                self.failure = Some(Box::new(Error::Protocol(error)));
+                (self.rest.len() - self.rest_start, None)
+            }
+        };
+        self.rest_start += consumed;
+        if self.rest_start == self.rest.len() {
+            self.rest_start = 0;
+            scratch::give(std::mem::take(&mut self.rest));
+        }
+        arrived
+    }
+
+    /// Reads once. `Ready(None)` says that something happened but no event.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrived>> {
+        scratch::with(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
+                Ok(()) if buffer.filled().is_empty() => self.end(None),
+                Ok(()) => {
+                    self.read_at = clock::now();
+                    return Poll::Ready(self.handle_read(buffer.filled_mut()));
+                }
+                Err(error) if is_peer_gone(&error) => self.end(None),
+                Err(error) => self.end(Some(Error::Io(error))),
+            }
+            Poll::Ready(None)
+        })
+    }
+
+    fn handle_read(&mut self, input: &mut [u8]) -> Option<Arrived> {
+        let (consumed, arrived) = match self.connection.handle_input(input, self.read_at) {
+            Ok(progress) => (progress.consumed, progress.event.map(Arrived::from)),
+            Err(error) => {
+                self.failure = Some(Box::new(Error::Protocol(error)));
+                (input.len(), None)
+            }
+        };
+        if consumed < input.len() {
+            self.rest = scratch::take();
+            self.rest.extend_from_slice(&input[consumed..]);
+        }
+        arrived
+    }
+
+    /// Once the closing handshake is through, or the peer has been told what it did wrong: ends our
+    /// half, so that the peer's system does not throw away the close frame, and the whole when it is
+    /// this side's turn. Ready when there is news.
+    fn poll_wind_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let failed = self.connection.state() == State::Failed;
+        let should_end = self.connection.should_end_transport();
+        if !failed && !should_end {
+            return Poll::Pending;
+        }
+        if !self.write_half_ended {
+            // An error here means that the transport is gone, which the next read finds as well.
+            let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+            self.write_half_ended = true;
+        }
+        if should_end {
+            self.end(None);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Lets deadlines act; ready when one has passed.
+    fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(due) = self.connection.poll_timeout() else { return Poll::Pending };
+        match &mut self.timer {
+            None => {
+                self.timer_due = due;
+                self.timer = Some(Box::pin(tokio::time::sleep_until(clock::instant(due))));
+            }
+            // A deadline that moved away is left to the old one's ringing: most do at each read.
+            Some(timer) if due < self.timer_due => {
+                self.timer_due = due;
+                timer.as_mut().reset(clock::instant(due));
+            }
+            Some(_) => {}
+        }
+        let timer = self.timer.as_mut().expect("it was made above");
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            let now = clock::now();
+            let Some(due) = self.connection.poll_timeout() else { return Poll::Pending };
+            if due <= now {
+                break;
+            }
+            self.timer_due = due;
+            timer.as_mut().reset(clock::instant(due));
+        }
+        self.timer = None;
+        if let Some(expired) = self.connection.handle_timeout(clock::now()) {
+            // What can leave at once does: the close frame may say why.
+            let _ = self.poll_flush(cx);
+            // A closing handshake that the peer did not complete is told by how the line closed.
+            let failure = (expired != Expired::Close).then_some(Error::Timeout(expired));
+            self.end(failure);
+        }
+        Poll::Ready(())
+    }
+
+    fn end(&mut self, failure: Option<Error>) {
+        self.connection.handle_eof();
+        self.timer = None;
+        self.over = true;
+        if let Some(failure) = failure {
+            self.failure.get_or_insert_with(|| Box::new(failure));
+        }
+    }
+
+    fn take_failure(&mut self) -> Option<Error> {
+        self.failure.take().map(|failure| *failure)
+    }
+}
+
+impl From<Event<'_>> for Arrived {
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Text(text) => Self::Message(Message::Text(match text {
+                std::borrow::Cow::Borrowed(text) => ByteString::from(text),
+                std::borrow::Cow::Owned(text) => ByteString::from(text),
+            })),
+            Event::Binary(data) => Self::Message(Message::Binary(owned(data))),
+            Event::Chunk(Chunk { kind, data, last, .. }) => {
+                Self::Chunk { kind, data: owned(data), last }
+            }
+            Event::Ping(payload) => Self::Ping(owned(payload)),
+            Event::Pong(payload) => Self::Pong(owned(payload)),
+            Event::Close(_) => Self::Close,
+        }
+    }
+}
+
+fn owned(data: std::borrow::Cow<'_, [u8]>) -> Bytes {
+    match data {
+        std::borrow::Cow::Borrowed(data) => Bytes::copy_from_slice(data),
+        std::borrow::Cow::Owned(data) => Bytes::from(data),
+    }
+}
