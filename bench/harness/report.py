@@ -1,0 +1,237 @@
+"""RESULTS.md: the machine, the method, a table per workload, the targets."""
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from harness.subjects import OURS, SUBJECTS, version
+from harness.workloads import WORKLOADS, Workload
+
+METHOD = """\
+The server runs on one core, the load generator on another. Each round measures every
+subject once, in turn, each time in a fresh process. The server's CPU time is user plus
+system, of all its threads and children, read from the scheduler's clock at the two ends
+of a window that follows a warm-up. *Per CPU second* is messages (deliveries, for fan-out)
+in the window divided by that time: the median of the rounds, then the least and the
+most. Ratios are medians of the rounds' own ratios, so that what disturbs a whole round
+cancels out; above 1 is faster than the subject it is compared with. Less than 5 % apart
+is a tie. Latency is from the write to the end of the read that brought the answer, with
+a load that always keeps the server busy: it tells how long a queue is, not how quick an
+unloaded server answers. For fan-out it is from the publication to its last delivery.
+
+In the echo tables *+batch* marks a peer whose application takes what has arrived, feeds
+the answers and flushes once. Without the mark it sends each message as it comes, as the
+libraries' READMEs do; openline, openline-ws, Bun and ws run their plain loop as well."""
+
+# A workload's samples: row label to one measurement per round.
+Samples = dict[str, list[dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    workload: str
+    label: str
+    round: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.workload}, {self.label}, round {self.round}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Target:
+    workload: str
+    subject: str
+    rival: str
+    field: str
+    bound: float
+    at_least: bool
+    text: str
+
+
+def _faster(workload: str, bound: float, rival: str) -> list[Target]:
+    return [
+        Target(workload, subject, rival, "per_cpu_second", bound, True, f"≥ {bound:g} × {rival}")
+        for subject in (OURS, "openline-ws")
+    ]
+
+
+TARGETS = [
+    *_faster("echo-1", 1.05, "bun"),
+    *_faster("echo-1", 0.97, "floor"),
+    *_faster("echo-32", 1.5, "bun"),
+    *_faster("echo-32", 15, "tungstenite"),
+    *_faster("echo-32", 15, "tokio-websockets"),
+    *_faster("echo-32", 15, "fastwebsockets"),
+    *(
+        Target("idle-10k", subject, "", "bytes_per_line", 1024, False, "≤ 1,024 bytes per line")
+        for subject in ("openline-ws", OURS)
+    ),
+    Target(
+        "fanout-1000-deflate",
+        f"{OURS} (deflate)",
+        OURS,
+        "cpu_per_message",
+        1.3,
+        False,
+        "CPU per delivery ≤ 1.3 × plain",
+    ),
+]
+
+
+def render(
+    samples: dict[str, Samples], rounds: int, seconds: float, failures: list[Failure]
+) -> str:
+    about = [*_machine(), f"Rounds: {rounds}, windows of {seconds:g} s", _disturbance(samples)]
+    parts = [
+        "# Benchmark results",
+        "\n".join(f"- {fact}" for fact in about),
+        "## Method",
+        METHOD,
+        "## Subjects",
+    ]
+    used = {label.split(" (")[0] for rows in samples.values() for label in rows}
+    parts.append(_versions([name for name in SUBJECTS if name in used]))
+    parts += ["## Targets", _targets(samples)]
+    for name, rows in samples.items():
+        workload = WORKLOADS[name]
+        table = _idle_table if workload.mode == "idle" else _speed_table
+        parts += [f"## {name}", f"{workload.title}.", table(workload, rows)]
+    if failures:
+        parts += ["## Failures", "\n".join(f"- {failure}" for failure in failures)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine() -> list[str]:
+    model = "unknown CPU"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return [
+        f"Date: {time.strftime('%Y-%m-%d')}",
+        f"Machine: {model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+    ]
+
+
+def _disturbance(samples: dict[str, Samples]) -> str:
+    shares = [
+        sample["others_share"]
+        for rows in samples.values()
+        for measured in rows.values()
+        for sample in measured
+    ]
+    if not shares:
+        return "Nothing was measured"
+    return (
+        f"Others on the server's core: {median(shares):.1%} of the windows' time, "
+        f"{max(shares):.0%} in the worst window (above a few percent, distrust the figures)"
+    )
+
+
+def _versions(names: list[str]) -> str:
+    rows = [(name, version(SUBJECTS[name]), SUBJECTS[name].note) for name in names]
+    return _table(["Subject", "Version", "What it is"], rows)
+
+
+def _targets(samples: dict[str, Samples]) -> str:
+    rows = [(t.workload, t.subject, t.text, *_verdict(t, samples)) for t in TARGETS]
+    return _table(["Workload", "Subject", "Target", "Measured", "Reached"], rows)
+
+
+def _verdict(target: Target, samples: dict[str, Samples]) -> tuple[str, str]:
+    rows = samples.get(target.workload, {})
+    if target.rival:
+        measured = ratio(rows, target.subject, target.rival, target.field)
+        text = f"{measured:.2f} ×" if measured is not None else ""
+    else:
+        values = [sample[target.field] for sample in rows.get(target.subject, [])]
+        measured = median(values) if values else None
+        text = f"{measured:,.0f}" if measured is not None else ""
+    if measured is None:
+        return "not measured", "–"
+    reached = measured >= target.bound if target.at_least else measured <= target.bound
+    return text, "yes" if reached else "**no**"
+
+
+def ratio(rows: Samples, one: str, other: str, field: str) -> float | None:
+    """The median of the rounds' ratios; rounds that either side failed have no sample."""
+    if not rows.get(one) or not rows.get(other):
+        return None
+    theirs = {sample["round"]: _field(sample, field) for sample in rows[other]}
+    pairs = [
+        _field(sample, field) / theirs[sample["round"]]
+        for sample in rows[one]
+        if sample["round"] in theirs
+    ]
+    return median(pairs) if pairs else None
+
+
+def _field(sample: dict[str, float], field: str) -> float:
+    if field == "cpu_per_message":
+        return 1 / sample["per_cpu_second"]
+    return sample[field]
+
+
+def _speed_table(workload: Workload, rows: Samples) -> str:
+    heads = ["Subject", "Per CPU second", "Least – most", "Per second", "CPU", "p50 µs", "p99 µs"]
+    heads += ["to Openline", "to Bun"]
+    bun = "bun" if "bun" in rows else "bun (deflate)"
+    return _table(heads, [_speed_row(label, rows, bun) for label in _measured(workload, rows)])
+
+
+def _speed_row(label: str, rows: Samples, bun: str) -> tuple[str, ...]:
+    values = _column(rows[label])
+    speed = values("per_cpu_second")
+    ratios = (ratio(rows, label, rival, "per_cpu_second") for rival in (OURS, bun))
+    return (
+        label,
+        _short(median(speed)),
+        f"{_short(min(speed))} – {_short(max(speed))}",
+        _short(median(values("per_second"))),
+        f"{median(values('cpu_share')):.0%}",
+        f"{median(values('p50_us')):,.0f}",
+        f"{median(values('p99_us')):,.0f}",
+        *("–" if value is None else f"{value:.2f}" for value in ratios),
+    )
+
+
+def _idle_table(workload: Workload, rows: Samples) -> str:
+    heads = ["Subject", "Bytes per line", "Least – most", "CPU while idle", "to Openline", "to Bun"]
+    return _table(heads, [_idle_row(label, rows) for label in _measured(workload, rows)])
+
+
+def _idle_row(label: str, rows: Samples) -> tuple[str, ...]:
+    values = _column(rows[label])
+    size = values("bytes_per_line")
+    ratios = (ratio(rows, label, rival, "bytes_per_line") for rival in (OURS, "bun"))
+    return (
+        label,
+        f"{median(size):,.0f}",
+        f"{min(size):,.0f} – {max(size):,.0f}",
+        f"{median(values('cpu_share')):.1%}",
+        *("–" if value is None else f"{value:.2f}" for value in ratios),
+    )
+
+
+def _measured(workload: Workload, rows: Samples) -> list[str]:
+    return [entry.label for entry in workload.entries if rows.get(entry.label)]
+
+
+def _column(samples: list[dict[str, float]]) -> Callable[[str], list[float]]:
+    return lambda field: [sample[field] for sample in samples]
+
+
+def _short(value: float) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:.2f}M"
+    return f"{value / 1e3:.1f}k"
+
+
+def _table(heads: list[str], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

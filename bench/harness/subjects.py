@@ -1,0 +1,138 @@
+"""What is measured: how each subject is built, started and named."""
+
+import json
+import os
+import shutil
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.server import BenchError
+
+BENCH = Path(__file__).resolve().parent.parent
+ROOT = BENCH.parent
+NODE = BENCH / "peers" / "node"
+LOAD = BENCH / "target" / "release" / "openline-load"
+
+OURS = "openline"
+
+
+@dataclass(frozen=True)
+class Subject:
+    name: str
+    kind: str  # "server", "library", "peer", "batched", "node", "bun" or "floor"
+    package: str  # the name in the lock file, for the version
+    note: str
+
+    def command(self, deflate: bool) -> list[str]:
+        listen = ["--listen", "127.0.0.1:{port}"]
+        release = ROOT / "target" / "release"
+        match self.kind:
+            case "server":
+                return [str(release / "openline"), "serve", *listen, "--threads", "1"]
+            case "library":
+                return [str(release / "examples" / "echo"), *listen]
+            case "node":
+                command = ["node", str(NODE / "ws-server.mjs"), *listen]
+            case "bun":
+                command = [bun(), str(NODE / "bun-server.ts"), *listen]
+            case "batched":
+                return [peer(self.package), *listen, "--batched"]
+            case _:
+                return [peer(self.package), *listen]
+        return command + ["--deflate"] * deflate
+
+
+def peer(package: str) -> str:
+    name = {"tokio-tungstenite": "tungstenite", "sockudo-ws": "sockudo"}.get(package, package)
+    return str(BENCH / "target" / "release" / f"peer-{name}")
+
+
+SUBJECTS = {
+    subject.name: subject
+    for subject in [
+        Subject("floor", "floor", "floor", "raw epoll TCP echo, no WebSocket"),
+        Subject(OURS, "server", "openline", "the full server, `openline serve`"),
+        Subject("openline-ws", "library", "openline-ws", "the library, its README's echo loop"),
+        Subject("bun", "bun", "bun", "Bun.serve (uWebSockets inside)"),
+        Subject("ws", "node", "ws", "ws with bufferutil on Node.js"),
+        Subject("tungstenite", "peer", "tokio-tungstenite", "tokio-tungstenite, send per message"),
+        Subject("tokio-websockets", "peer", "tokio-websockets", "send per message"),
+        Subject("fastwebsockets", "peer", "fastwebsockets", "send per message"),
+        Subject("yawc", "peer", "yawc", "send per message"),
+        Subject("sockudo", "peer", "sockudo-ws", "sockudo-ws, send per message"),
+        Subject("tungstenite+batch", "batched", "tokio-tungstenite", "feed, flush when drained"),
+        Subject(
+            "tokio-websockets+batch", "batched", "tokio-websockets", "feed, flush when drained"
+        ),
+        Subject("yawc+batch", "batched", "yawc", "feed, flush when drained"),
+        Subject("sockudo+batch", "batched", "sockudo-ws", "feed, flush when drained"),
+    ]
+}
+
+
+def build(subjects: list[Subject]) -> None:
+    """Builds and installs what the subjects need; nothing else."""
+    kinds = {subject.kind for subject in subjects}
+    _run(["cargo", "build", "--release", "--locked", "--target-dir", "target"], BENCH)
+    if "server" in kinds:
+        _run(_cargo_ours("-p", "openline"), ROOT)
+    if "library" in kinds:
+        _run(_cargo_ours("-p", "openline-ws", "--example", "echo"), ROOT)
+    if kinds & {"node", "bun"}:
+        if shutil.which("node") is None or shutil.which("npm") is None:
+            raise BenchError("node and npm are needed for the subjects ws and bun")
+        if not (NODE / "node_modules").is_dir():
+            _run(["npm", "ci", "--no-audit", "--no-fund"], NODE)
+    for subject in subjects:
+        program = subject.command(deflate=False)[0]
+        if shutil.which(program) is None:
+            raise BenchError(f"{subject.name}: the build left no {program}")
+
+
+def bun() -> str:
+    """The Bun binary out of its npm package, wherever its install script put it."""
+    modules = NODE / "node_modules"
+    candidates = [modules / "bun" / "bin" / "bun.exe", *modules.glob("@oven/bun-linux-*/bin/bun")]
+    for candidate in candidates:
+        try:
+            subprocess.run([candidate, "--version"], check=True, capture_output=True, timeout=30)
+            return str(candidate)
+        except (OSError, subprocess.SubprocessError):
+            continue
+    raise BenchError(f"no Bun that runs in {modules}; remove it and run again")
+
+
+def version(subject: Subject) -> str:
+    if subject.kind == "floor":
+        return "–"
+    if subject.kind in ("server", "library"):
+        manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
+        return manifest["workspace"]["package"]["version"]
+    if subject.kind in ("node", "bun"):
+        return _npm_version(subject)
+    lock = tomllib.loads((BENCH / "Cargo.lock").read_text())
+    found = [entry["version"] for entry in lock["package"] if entry["name"] == subject.package]
+    return found[0]
+
+
+def _npm_version(subject: Subject) -> str:
+    packages = json.loads((NODE / "package-lock.json").read_text())["packages"]
+    own = packages[f"node_modules/{subject.package}"]["version"]
+    if subject.kind == "bun":
+        return own
+    addon = packages["node_modules/bufferutil"]["version"]
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
+    return f"{own}, bufferutil {addon}, Node.js {node.removeprefix('v')}"
+
+
+def _cargo_ours(*what: str) -> list[str]:
+    return ["cargo", "build", "--release", "--target-dir", "target", *what]
+
+
+def _run(command: list[str], directory: Path) -> None:
+    print(f"$ {' '.join(command)}", flush=True)
+    finished = subprocess.run(command, cwd=directory, env=os.environ)
+    if finished.returncode != 0:
+        raise BenchError(f"this failed in {directory}: {' '.join(command)}")

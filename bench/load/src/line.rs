@@ -1,0 +1,206 @@
+//! One connection: opening handshake, batched writes, reads into a shared buffer.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use crate::frame::{self, Part, Reader};
+
+/// The sample key of RFC 6455 section 1.3 and the answer it must get.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Where to connect and what to offer.
+pub(crate) struct Target {
+    address: SocketAddr,
+    host: String,
+    path: String,
+    pub(crate) deflate: bool,
+}
+
+impl Target {
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
+        let rest = url.strip_prefix("ws://").ok_or("--url must begin with ws://")?;
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let address = host
+            .to_socket_addrs()
+            .map_err(|e| format!("{host}: {e}"))?
+            .next()
+            .ok_or_else(|| format!("{host} has no address"))?;
+        if !address.ip().is_loopback() {
+            return Err(format!("{host} is not loopback"));
+        }
+        Ok(Self { address, host: host.to_owned(), path: format!("/{path}"), deflate: false })
+    }
+}
+
+/// An open line. Writes that did not fit wait in it; nothing else is kept.
+pub(crate) struct Line {
+    stream: TcpStream,
+    reader: Reader,
+    /// Bytes that followed the server's head in the same read.
+    early: Vec<u8>,
+    ping: Vec<u8>,
+    waiting: Vec<u8>,
+}
+
+impl Line {
+    /// Connects, demands a 101 and registers the socket under `token`.
+    pub(crate) fn open(
+        target: &Target,
+        reader: Reader,
+        registry: &Registry,
+        token: usize,
+    ) -> Result<Self, String> {
+        let (stream, early) = shake_hands(target).map_err(|e| format!("line {token}: {e}"))?;
+        let mut stream = TcpStream::from_std(stream);
+        registry
+            .register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)
+            .map_err(|e| format!("line {token}: {e}"))?;
+        Ok(Self { stream, reader, early, ping: Vec::new(), waiting: Vec::new() })
+    }
+
+    /// Reads until the socket is empty. Pings are answered here.
+    pub(crate) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        mut visit: impl FnMut(Part<'_>),
+    ) -> Result<(), String> {
+        if !self.early.is_empty() {
+            let early = std::mem::take(&mut self.early);
+            self.consume(&early, &mut visit)?;
+        }
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => return Err("the server hung up".into()),
+                Ok(count) => {
+                    self.consume(&buffer[..count], &mut visit)?;
+                    // A short read means that the socket is empty; more bytes
+                    // raise a new edge.
+                    if count < buffer.len() {
+                        return Ok(());
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e.to_string()),
+            }
+        }
+    }
+
+    /// Writes now what fits and keeps the rest for [`Line::flush`].
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let mut written = 0;
+        if self.waiting.is_empty() {
+            written = write_some(&mut self.stream, bytes)?;
+        }
+        self.waiting.extend_from_slice(&bytes[written..]);
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), String> {
+        if !self.waiting.is_empty() {
+            let written = write_some(&mut self.stream, &self.waiting)?;
+            self.waiting.drain(..written);
+        }
+        Ok(())
+    }
+
+    fn consume(&mut self, bytes: &[u8], visit: &mut impl FnMut(Part<'_>)) -> Result<(), String> {
+        let ping = &mut self.ping;
+        let mut pongs = Vec::new();
+        self.reader.read(bytes, |part| match part {
+            Part::Body { opcode: frame::PING, bytes, .. } => ping.extend_from_slice(bytes),
+            Part::End { opcode: frame::PING, .. } => {
+                pongs.extend(frame::client_frame(frame::PONG, ping));
+                ping.clear();
+            }
+            Part::Body { opcode: frame::PONG, .. } | Part::End { opcode: frame::PONG, .. } => {}
+            part => visit(part),
+        })?;
+        if pongs.is_empty() { Ok(()) } else { self.write(&pongs) }
+    }
+}
+
+fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, String> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match stream.write(&bytes[written..]) {
+            Ok(count) => written += count,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.to_string()),
+        }
+    }
+    Ok(written)
+}
+
+/// Returns the socket, not blocking any more, and what came after the head.
+fn shake_hands(target: &Target) -> Result<(std::net::TcpStream, Vec<u8>), String> {
+    let mut stream = std::net::TcpStream::connect_timeout(&target.address, HANDSHAKE_TIMEOUT)
+        .map_err(|e| format!("connect: {e}"))?;
+    let text = |e: io::Error| format!("handshake: {e}");
+    stream.set_nodelay(true).map_err(text)?;
+    stream.set_read_timeout(Some(HANDSHAKE_TIMEOUT)).map_err(text)?;
+    stream.write_all(request(target).as_bytes()).map_err(text)?;
+
+    let mut head = Vec::new();
+    let mut chunk = [0; 4096];
+    let end = loop {
+        if let Some(at) = head.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if head.len() > HEAD_BYTES_MAX {
+            return Err("the answer's head does not end".into());
+        }
+        match stream.read(&mut chunk).map_err(text)? {
+            0 => return Err("the server hung up in the handshake".into()),
+            count => head.extend_from_slice(&chunk[..count]),
+        }
+    };
+    check_answer(target, &String::from_utf8_lossy(&head[..end]))?;
+    stream.set_nonblocking(true).map_err(text)?;
+    Ok((stream, head.split_off(end)))
+}
+
+fn request(target: &Target) -> String {
+    let extensions = if target.deflate {
+        "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; \
+         server_no_context_takeover\r\n"
+    } else {
+        ""
+    };
+    format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{extensions}\r\n",
+        target.path, target.host
+    )
+}
+
+fn check_answer(target: &Target, head: &str) -> Result<(), String> {
+    let status = head.lines().next().unwrap_or_default();
+    if !status.starts_with("HTTP/1.1 101") {
+        return Err(format!("not a 101: {status}"));
+    }
+    let header = |name: &str| {
+        head.lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(key, _)| key.trim().eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
+    };
+    if header("sec-websocket-accept") != Some(ACCEPT) {
+        return Err("Sec-WebSocket-Accept is wrong".into());
+    }
+    let deflate = header("sec-websocket-extensions")
+        .is_some_and(|value| value.contains("permessage-deflate"));
+    if deflate != target.deflate {
+        return Err(format!("deflate offered: {}, agreed: {deflate}", target.deflate));
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The load behind `bench/run.py`: one thread, one epoll, frames made before the clock starts.
+//!
+//! ```text
+//! openline-load echo   --url URL --lines N --size BYTES --in-flight K --seconds S --warmup S [--text] [--raw]
+//! openline-load idle   --url URL --lines N --hold S
+//! openline-load fanout --url URL --lines N --burst B --size BYTES --seconds S --warmup S [--deflate] [--template T]
+//! ```
+//!
+//! It is itself light, so that the server is what is measured: it reads only the heads
+//! of frames, compares a sample of the payloads, and writes once per line and read.
+//! Results are JSON lines on standard output. It talks to loopback only.
+
+mod args;
+mod echo;
+mod fanout;
+mod frame;
+mod idle;
+mod latency;
+mod line;
+mod window;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Shared by all lines; four of the largest messages fit.
+const READ_BUFFER_BYTES: usize = 512 * 1024;
+
+/// A server that is silent for this long has lost something.
+const STALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    match args::Args::parse(std::env::args().skip(1)).and_then(run) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("openline-load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: args::Args) -> Result<String, String> {
+    match args.mode.as_str() {
+        "echo" => echo::run(args),
+        "idle" => idle::run(args),
+        "fanout" => fanout::run(args),
+        mode => Err(format!("unknown mode {mode:?}: echo, idle or fanout")),
+    }
+}

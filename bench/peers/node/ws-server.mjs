@@ -1,0 +1,39 @@
+// Echo on any path, broadcast on /chat. Arguments: --listen HOST:PORT [--deflate].
+//
+// Settings: with `bufferutil`, the native add-on that ws recommends for masking
+// and picks up by itself; UTF-8 is checked by Node. ws sets TCP_NODELAY itself.
+// A broadcast is ws's documented loop over the clients; ws has no shared send.
+import { createServer } from "node:http";
+import { WebSocketServer } from "ws";
+
+const argument = (name) => process.argv[process.argv.indexOf(name) + 1];
+const [host, port] = argument("--listen").split(":");
+const deflate = process.argv.includes("--deflate");
+
+const server = createServer();
+const wss = new WebSocketServer({
+  server,
+  maxPayload: 16 * 1024 * 1024,
+  perMessageDeflate: deflate
+    ? { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true }
+    : false,
+});
+
+const room = new Set();
+
+wss.on("connection", (line, request) => {
+  line.on("error", () => line.terminate());
+  if (request.url !== "/chat") {
+    line.on("message", (data, binary) => line.send(data, { binary }));
+    return;
+  }
+  room.add(line);
+  line.on("close", () => room.delete(line));
+  line.on("message", (data, binary) => {
+    for (const other of room) other.send(data, { binary });
+  });
+});
+
+server.listen({ host, port: Number(port), backlog: 4096 }, () => {
+  console.log(`listening on ${host}:${port}`);
+});

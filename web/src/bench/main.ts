@@ -1,0 +1,3 @@
+import { BenchPage } from "./page.js";
+
+new BenchPage(document);

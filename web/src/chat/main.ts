@@ -1,0 +1,3 @@
+import { ChatPage } from "./page.js";
+
+new ChatPage(document, window);
