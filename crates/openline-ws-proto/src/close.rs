@@ -104,11 +104,13 @@ impl CloseReason {
         Ok(Self { code, text: text.to_owned() })
     }
 
-    /// Writes the payload of a close frame; nothing for [`CloseCode::NO_STATUS`].
+    /// Writes the payload of a close frame; nothing for [`CloseCode::NO_STATUS`]. The text is cut
+    /// here as well, because the fields are public.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         if self.code != CloseCode::NO_STATUS {
             out.extend_from_slice(&self.code.0.to_be_bytes());
-            out.extend_from_slice(self.text.as_bytes());
+            let end = self.text.floor_char_boundary(CLOSE_REASON_MAX);
+            out.extend_from_slice(&self.text.as_bytes()[..end]);
         }
     }
 }

@@ -8,18 +8,16 @@ use bytes::Bytes;
 
 use crate::close::{CloseCode, CloseReason};
 use crate::config::{Config, Role, Timestamp};
+use crate::deadlines::{Deadline, Deadlines, NEVER};
 use crate::deflate::{Deflate, DeflateParams};
-use crate::error::{MessageSource, ProtocolError, SendError};
+use crate::error::{ProtocolError, SendError};
 use crate::event::{Chunk, Event};
 use crate::frame::{CONTROL_PAYLOAD_MAX, FrameHead, FrameRules, Opcode};
 use crate::mask::MaskKey;
 use crate::outbox::{Compress, FrameKind, Outbox};
 use crate::prepared::Prepared;
-use crate::receiver::{ChunkData, ControlPayload, Found, Receiver, Surroundings};
+use crate::receiver::{ChunkData, ControlPayload, Found, Receiver, Surroundings, text_in_place};
 use crate::state::{State, Trigger};
-
-/// A deadline that is not set.
-const NEVER: Timestamp = Timestamp(u64::MAX);
 
 /// A WebSocket connection as a state machine.
 ///
@@ -31,18 +29,12 @@ const NEVER: Timestamp = Timestamp(u64::MAX);
 pub struct Connection {
     config: Arc<Config>,
     receiver: Receiver,
-    outbox: Outbox,
+    /// What waits to be written, while anything does.
+    outbox: Option<Box<Outbox>>,
     deflate: Option<Box<Deflate>>,
     closed: Option<Box<Closed>>,
     last_heard: Timestamp,
-    /// When the ping under way has to be answered.
-    pong_due: Timestamp,
-    /// When the message under way has to be complete.
-    message_due: Timestamp,
-    /// When the transport has to have taken something of what waits.
-    write_due: Timestamp,
-    /// When the transport has to have ended.
-    close_due: Timestamp,
+    deadlines: Deadlines,
     role: Role,
     state: State,
     /// We have begun a fragmented message and not ended it.
@@ -110,14 +102,11 @@ impl Connection {
         Self {
             config,
             receiver: Receiver::default(),
-            outbox: Outbox::default(),
+            outbox: None,
             deflate: deflate.map(|params| Box::new(Deflate::new(params, role, level))),
             closed: None,
             last_heard: now,
-            pong_due: NEVER,
-            message_due: NEVER,
-            write_due: NEVER,
-            close_due: NEVER,
+            deadlines: Deadlines::default(),
             role,
             state: State::Open,
             sending_fragments: false,
@@ -141,8 +130,10 @@ impl Connection {
         if !self.state.listens() {
             return Ok(Progress { consumed: input.len(), event: None });
         }
-        self.last_heard = now;
-        self.pong_due = NEVER;
+        if !input.is_empty() {
+            self.last_heard = now;
+            self.deadlines.clear(Deadline::Pong);
+        }
         let (consumed, found) = match self.find(input) {
             Ok(found) => found,
             Err(error) => return Err(self.fail(error, now)),
@@ -159,7 +150,10 @@ impl Connection {
                 Ok(Progress { consumed, event: Some(event) })
             }
             Some(Found::InPlace(FrameKind::Text, range)) => match text_in_place(input, range) {
-                Ok(text) => Ok(Progress { consumed, event: Some(Event::Text(text)) }),
+                Ok(text) => {
+                    let event = Event::Text(Cow::Borrowed(text));
+                    Ok(Progress { consumed, event: Some(event) })
+                }
                 Err(error) => Err(self.fail(error, now)),
             },
             Some(found) => Ok(Progress { consumed, event: Some(data_event(found, input)) }),
@@ -179,26 +173,28 @@ impl Connection {
     ///
     /// When it returns [`Expired`], write what can be written without waiting and end the transport.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Option<Expired> {
-        let timeouts = &self.config.timeouts;
-        let expired = if now >= self.close_due {
-            Expired::Close
-        } else if now >= self.write_due {
-            Expired::Write
-        } else if now >= self.pong_due {
-            Expired::Pong
-        } else if now >= self.message_due {
-            let reason =
-                CloseReason::new(CloseCode::POLICY_VIOLATION, Expired::Message.to_string());
-            let _ = self.close(reason, now);
-            Expired::Message
-        } else {
-            if now >= self.ping_due() {
-                self.pong_due = timeouts.pong.map_or(NEVER, |timeout| now.after(timeout));
-                // With no pong deadline the next ping is due after another quiet interval.
-                self.last_heard = now;
-                let _ = self.ping(&[]);
-            }
+        if self.state == State::Ended {
             return None;
+        }
+        let expired = match self.deadlines.passed(now) {
+            Some(Deadline::Close) => Expired::Close,
+            Some(Deadline::Write) => Expired::Write,
+            Some(Deadline::Pong) => Expired::Pong,
+            Some(Deadline::Message) => {
+                let reason =
+                    CloseReason::new(CloseCode::POLICY_VIOLATION, Expired::Message.to_string());
+                let _ = self.close(reason, now);
+                Expired::Message
+            }
+            None => {
+                if now >= self.ping_due() {
+                    self.deadlines.set(Deadline::Pong, now, self.config.timeouts.pong);
+                    // With no pong deadline the next ping is due after another quiet interval.
+                    self.last_heard = now;
+                    let _ = self.ping(&[]);
+                }
+                return None;
+            }
         };
         self.handle_eof();
         Some(expired)
@@ -209,30 +205,25 @@ impl Connection {
         if self.state == State::Ended {
             return None;
         }
-        let next = self
-            .ping_due()
-            .min(self.pong_due)
-            .min(self.message_due)
-            .min(self.write_due)
-            .min(self.close_due);
+        let next = self.ping_due().min(self.deadlines.next());
         (next != NEVER).then_some(next)
     }
 
     /// What is to be written, in order. Report how much of it was with
     /// [`Connection::handle_transmitted`].
     pub fn poll_transmit(&mut self) -> impl Iterator<Item = &[u8]> {
-        self.outbox.poll_transmit()
+        self.outbox.as_deref_mut().into_iter().flat_map(Outbox::poll_transmit)
     }
 
     /// The first `written` bytes of what [`Connection::poll_transmit`] showed were taken by the
     /// transport; 0 says that it takes nothing now, which starts the deadline for writing.
     pub fn handle_transmitted(&mut self, written: usize, now: Timestamp) {
-        if written > 0 {
-            self.outbox.advance(written);
-            self.write_due = NEVER;
-        }
-        if !self.outbox.is_empty() && self.write_due == NEVER {
-            self.write_due = self.config.timeouts.write.map_or(NEVER, |timeout| now.after(timeout));
+        let Some(outbox) = &mut self.outbox else { return };
+        outbox.advance(written);
+        if outbox.is_empty() {
+            self.release_outbox();
+        } else if written > 0 || !self.deadlines.is_set(Deadline::Write) {
+            self.deadlines.set(Deadline::Write, now, self.config.timeouts.write);
         }
     }
 
@@ -250,7 +241,7 @@ impl Connection {
             return Ok(());
         }
         let head = self.head(kind.opcode(), payload.len());
-        self.outbox.push_frame(head, payload);
+        self.outbox().push_frame(head, payload);
         Ok(())
     }
 
@@ -270,7 +261,7 @@ impl Connection {
             return Ok(());
         }
         let head = self.head(kind.opcode(), payload.len());
-        self.outbox.push_frame_shared(head, payload);
+        self.outbox().push_frame_shared(head, payload);
         Ok(())
     }
 
@@ -287,9 +278,10 @@ impl Connection {
             && let Some(deflate) = &mut self.deflate
         {
             deflate.forget_sent();
-            self.outbox.push_encoded(message.deflated(deflate.send_window_bits()));
+            let window_bits = deflate.send_window_bits();
+            self.outbox().push_encoded(message.deflated(window_bits));
         } else {
-            self.outbox.push_encoded(message.plain());
+            self.outbox().push_encoded(message.plain());
         }
         Ok(())
     }
@@ -316,7 +308,7 @@ impl Connection {
         }
         self.sending_fragments = !fin;
         let head = FrameHead { fin, ..self.head(opcode, payload.len()) };
-        self.outbox.push_frame_shared(head, payload);
+        self.outbox().push_frame_shared(head, payload);
         Ok(())
     }
 
@@ -327,7 +319,7 @@ impl Connection {
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.check_control(payload)?;
         let head = self.head(Opcode::Ping, payload.len());
-        self.outbox.push_ping(head, payload);
+        self.outbox().push_ping(head, payload);
         Ok(())
     }
 
@@ -338,7 +330,7 @@ impl Connection {
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.check_control(payload)?;
         let head = self.head(Opcode::Pong, payload.len());
-        self.outbox.push_pong(head, payload);
+        self.outbox().push_pong(head, payload);
         Ok(())
     }
 
@@ -360,7 +352,9 @@ impl Connection {
     /// Drops the messages that wait and of which nothing is written yet, to end a line whose peer
     /// does not read. Call [`Connection::close`] next. Returns how many bytes were dropped.
     pub fn discard_queued(&mut self) -> usize {
-        self.outbox.discard_unstarted()
+        let dropped = self.outbox.as_mut().map_or(0, |outbox| outbox.discard_unstarted());
+        self.release_outbox();
+        dropped
     }
 
     /// Receives messages piece by piece ([`Event::Chunk`]) from here on, or whole again. A message
@@ -369,7 +363,7 @@ impl Connection {
     pub fn set_streaming(&mut self, on: bool) {
         self.receiver.streaming = on;
         if on {
-            self.message_due = NEVER;
+            self.deadlines.clear(Deadline::Message);
         }
     }
 
@@ -381,12 +375,12 @@ impl Connection {
 
     /// Bytes that wait to be written.
     pub fn queued_bytes(&self) -> usize {
-        self.outbox.queued_bytes()
+        self.outbox.as_ref().map_or(0, |outbox| outbox.queued_bytes())
     }
 
     /// Whether anything waits to be written.
     pub fn wants_transmit(&self) -> bool {
-        !self.outbox.is_empty()
+        self.outbox.is_some()
     }
 
     /// Where the connection is in its life.
@@ -399,7 +393,7 @@ impl Connection {
     pub fn should_end_transport(&self) -> bool {
         match self.state {
             State::Ended => true,
-            State::Closed => self.role == Role::Server && self.outbox.is_empty(),
+            State::Closed => self.role == Role::Server && self.outbox.is_none(),
             State::Open | State::Closing | State::Failed => false,
         }
     }
@@ -454,7 +448,7 @@ impl Connection {
                 // own close frame nothing more may be sent (§5.5.1).
                 if self.state.may_send() {
                     let head = self.head(Opcode::Pong, payload.len());
-                    self.outbox.push_pong(head, &payload);
+                    self.outbox().push_pong(head, &payload);
                 }
                 Ok(Event::Ping(payload))
             }
@@ -473,7 +467,7 @@ impl Connection {
             // RFC 6455 §5.5.1: the answer typically echoes the code.
             self.push_close(&CloseReason { code: reason.code, text: String::new() }, now);
         }
-        self.message_due = NEVER;
+        self.deadlines.clear(Deadline::Message);
         self.closed = Some(Box::new(Closed { reason: reason.clone(), clean: true }));
         Event::Close(reason)
     }
@@ -485,7 +479,7 @@ impl Connection {
         if close_due {
             self.push_close(&error.close_reason(), now);
         }
-        self.message_due = NEVER;
+        self.deadlines.clear(Deadline::Message);
         self.closed = Some(Box::new(Closed {
             reason: CloseReason::new(CloseCode::ABNORMAL, error.to_string()),
             clean: false,
@@ -497,9 +491,9 @@ impl Connection {
         let mut payload = Vec::with_capacity(2 + reason.text.len());
         reason.encode(&mut payload);
         let head = self.head(Opcode::Close, payload.len());
-        self.outbox.push_frame(head, &payload);
-        self.pong_due = NEVER;
-        self.close_due = self.config.timeouts.close.map_or(NEVER, |timeout| now.after(timeout));
+        self.outbox().push_close(head, &payload);
+        self.deadlines.clear(Deadline::Pong);
+        self.deadlines.set(Deadline::Close, now, self.config.timeouts.close);
     }
 
     /// Moves along the table; returns whether the trigger changed anything.
@@ -511,16 +505,17 @@ impl Connection {
 
     fn watch_message(&mut self, now: Timestamp) {
         if !self.receiver.is_unfinished() || self.receiver.streaming {
-            self.message_due = NEVER;
-        } else if self.message_due == NEVER {
-            self.message_due =
-                self.config.timeouts.message.map_or(NEVER, |timeout| now.after(timeout));
+            self.deadlines.clear(Deadline::Message);
+        } else if !self.deadlines.is_set(Deadline::Message) {
+            self.deadlines.set(Deadline::Message, now, self.config.timeouts.message);
         }
     }
 
     fn ping_due(&self) -> Timestamp {
         match self.config.timeouts.ping_interval {
-            Some(interval) if self.state == State::Open && self.pong_due == NEVER => {
+            Some(interval)
+                if self.state == State::Open && !self.deadlines.is_set(Deadline::Pong) =>
+            {
                 self.last_heard.after(interval)
             }
             _ => NEVER,
@@ -562,8 +557,20 @@ impl Connection {
         let mut compressed = crate::buffer_pool::take();
         deflate.compress(payload, &mut compressed);
         let head = FrameHead { compressed: true, ..self.head(kind.opcode(), compressed.len()) };
-        self.outbox.push_frame(head, &compressed);
+        self.outbox().push_frame(head, &compressed);
         crate::buffer_pool::give(compressed);
+    }
+
+    fn outbox(&mut self) -> &mut Outbox {
+        self.outbox.get_or_insert_with(Outbox::take)
+    }
+
+    /// Gives the outbox back if it is empty.
+    fn release_outbox(&mut self) {
+        if let Some(outbox) = self.outbox.take_if(|outbox| outbox.is_empty()) {
+            Outbox::give(outbox);
+            self.deadlines.clear(Deadline::Write);
+        }
     }
 
     fn head(&self, opcode: Opcode, len: usize) -> FrameHead {
@@ -599,16 +606,6 @@ impl Found {
             }
             owned => owned,
         }
-    }
-}
-
-fn text_in_place(input: &[u8], range: Range<usize>) -> Result<Cow<'_, str>, ProtocolError> {
-    match std::str::from_utf8(&input[range]) {
-        Ok(text) => Ok(Cow::Borrowed(text)),
-        Err(error) => Err(ProtocolError::InvalidUtf8 {
-            position: error.valid_up_to() as u64,
-            source: MessageSource::Message,
-        }),
     }
 }
 

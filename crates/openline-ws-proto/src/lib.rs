@@ -49,6 +49,7 @@ mod buffer_pool;
 mod close;
 mod config;
 mod connection;
+mod deadlines;
 mod deflate;
 mod error;
 mod event;

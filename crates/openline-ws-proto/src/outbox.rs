@@ -5,6 +5,7 @@
 //! pongs overtake queued messages at the next frame boundary, so a full queue never makes a live
 //! line look dead, and they wait in two slots rather than a queue.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -16,6 +17,10 @@ use crate::mask::{MaskKey, mask};
 /// From this size on a payload is shared instead of copied. Below it one copy is cheaper than one
 /// more slice for the kernel to walk.
 pub(crate) const SHARE_FROM: usize = 16 * 1024;
+
+/// Frames laid one behind the other are a piece of about this size: it bounds what a pong has to wait
+/// for once the first byte of the piece is written.
+const PIECE_BYTES: usize = SHARE_FROM;
 
 /// Pongs written in order before only the latest is kept. RFC 6455 §5.5.3 allows to answer the last
 /// ping alone; answering a few in order suits peers that count.
@@ -99,7 +104,33 @@ pub(crate) struct Outbox {
     control: Option<Box<ControlLane>>,
 }
 
+/// Outboxes kept for each thread.
+const KEPT_MAX: usize = 16;
+/// What grew larger than this is freed instead of kept.
+const KEPT_CAPACITY_MAX: usize = 128 * 1024;
+
+thread_local! {
+    static FREE: RefCell<Vec<Box<Outbox>>> = const { RefCell::new(Vec::new()) };
+}
+
 impl Outbox {
+    /// An empty outbox, with buffers if the thread has one to spare: a line borrows one while it has
+    /// something to write, so that an idle line holds none and a busy one does not allocate.
+    pub(crate) fn take() -> Box<Self> {
+        FREE.with_borrow_mut(Vec::pop).unwrap_or_default()
+    }
+
+    /// Gives an outbox back that is empty.
+    pub(crate) fn give(outbox: Box<Self>) {
+        debug_assert!(outbox.is_empty());
+        let capacity = outbox.open.capacity() + outbox.segments.capacity() * size_of::<Segment>();
+        FREE.with_borrow_mut(|free| {
+            if free.len() < KEPT_MAX && capacity <= KEPT_CAPACITY_MAX {
+                free.push(outbox);
+            }
+        });
+    }
+
     /// Bytes that wait, control frames that overtake not counted.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.queued_bytes
@@ -157,16 +188,40 @@ impl Outbox {
         }
     }
 
+    /// Queues the close frame, behind all that waits. Pings and pongs that have no place yet are put
+    /// before it, for nothing follows a close frame (RFC 6455 §5.5.1).
+    pub(crate) fn push_close(&mut self, head: FrameHead, payload: &[u8]) {
+        if let Some(lane) = &mut self.control {
+            let waiting = [lane.pong.take(), lane.ping.take()];
+            if !lane.in_queue {
+                self.control = None;
+            }
+            for frame in waiting.into_iter().flatten() {
+                self.append(|open| open.extend_from_slice(&frame));
+            }
+        }
+        self.push_frame(head, payload);
+    }
+
     /// Queues a ping, ahead of messages that wait.
     pub(crate) fn push_ping(&mut self, head: FrameHead, payload: &[u8]) {
         self.lane().ping = Some(control_frame(head, payload));
     }
 
-    /// Drops the frames of which no byte is written yet. Returns how many bytes that were.
+    /// Drops the pieces of which no byte is written yet, but for pings and pongs. Returns how many
+    /// bytes that were.
     pub(crate) fn discard_unstarted(&mut self) -> usize {
         self.seal(true);
-        let keep = self.frame_boundary();
-        let dropped: usize = self.segments.drain(keep..).map(|segment| segment.bytes().len()).sum();
+        let begun = self.frame_boundary();
+        let (mut at, mut dropped) = (0, 0);
+        self.segments.retain(|segment| {
+            let keep = at < begun || matches!(segment, Segment::Control(_));
+            at += 1;
+            if !keep {
+                dropped += segment.bytes().len();
+            }
+            keep
+        });
         self.queued_bytes -= dropped;
         dropped
     }
@@ -209,7 +264,7 @@ impl Outbox {
         if self.front_written == self.open.len() {
             self.front_written = 0;
             self.pongs_in_order = 0;
-            buffer_pool::give(std::mem::take(&mut self.open));
+            self.open.clear();
         }
     }
 
@@ -229,9 +284,8 @@ impl Outbox {
             }
             Some(Segment::Shared(_)) | None => {}
         }
-        if self.segments.is_empty() {
-            // Give the slots back too: an idle line holds nothing.
-            self.segments = VecDeque::new();
+        if self.segments.is_empty() && self.open.is_empty() {
+            self.pongs_in_order = 0;
         }
     }
 
@@ -262,6 +316,9 @@ impl Outbox {
     }
 
     fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.open.len() >= PIECE_BYTES {
+            self.seal(true);
+        }
         if self.open.capacity() == 0 {
             self.open = buffer_pool::take();
         }
@@ -354,7 +411,6 @@ mod tests {
             outbox.push_frame_shared(head(Opcode::Binary, &large), large.clone());
             push(&mut outbox, b"b");
             assert!(drain(&mut outbox, step) == expected, "step {step}");
-            assert_eq!(outbox.open.capacity() + outbox.segments.capacity(), 0);
         }
     }
 

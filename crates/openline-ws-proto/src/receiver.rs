@@ -119,7 +119,7 @@ impl Receiver {
             if let Some(key) = head.mask {
                 mask(&mut input[head_len..end], key, 0);
             }
-            return Ok((end, self.whole_frame(head, head_len..end)));
+            return Ok((end, self.whole_frame(head, input, head_len..end)?));
         }
         let frame = Box::new(Frame { head, received: 0, control: Vec::new() });
         if !head.opcode.is_control() {
@@ -133,16 +133,25 @@ impl Receiver {
         head.opcode.is_control() || (head.fin && self.message.is_none())
     }
 
-    fn whole_frame(&self, head: FrameHead, range: Range<usize>) -> Found {
+    fn whole_frame(
+        &self,
+        head: FrameHead,
+        input: &[u8],
+        range: Range<usize>,
+    ) -> Result<Found, ProtocolError> {
         let kind = match head.opcode {
             Opcode::Text => FrameKind::Text,
             Opcode::Binary => FrameKind::Binary,
-            control => return Found::Control(control, ControlPayload::InPlace(range)),
+            control => return Ok(Found::Control(control, ControlPayload::InPlace(range))),
         };
-        match self.streaming {
-            false => Found::InPlace(kind, range),
-            true => Found::Chunk { kind, data: ChunkData::InPlace(range), first: true, last: true },
+        if !self.streaming {
+            // The connection makes it a `str`, which checks it.
+            return Ok(Found::InPlace(kind, range));
         }
+        if kind == FrameKind::Text {
+            text_in_place(input, range.clone())?;
+        }
+        Ok(Found::Chunk { kind, data: ChunkData::InPlace(range), first: true, last: true })
     }
 
     /// Reads the next head, of which the first bytes may have come earlier. Returns it with the
@@ -357,6 +366,14 @@ impl Message {
             source: MessageSource::Message,
         })
     }
+}
+
+/// RFC 6455 §8.1, for a text that lies whole in the input.
+pub(crate) fn text_in_place(input: &[u8], range: Range<usize>) -> Result<&str, ProtocolError> {
+    std::str::from_utf8(&input[range]).map_err(|error| ProtocolError::InvalidUtf8 {
+        position: error.valid_up_to() as u64,
+        source: MessageSource::Message,
+    })
 }
 
 fn append(out: &mut Vec<u8>, piece: &[u8], head: &FrameHead, offset: u64) {

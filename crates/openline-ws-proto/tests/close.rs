@@ -147,12 +147,12 @@ fn the_server_closes_the_client_answers_and_the_server_ends_the_transport() {
     let mut pair = Pair::new(None);
     pair.server.close(reason(4000, "enough"), NOW).unwrap();
     assert_eq!(pair.server.state(), State::Closing);
-    assert_eq!(pair.to_client(), [Seen::Close(reason(4000, "enough"))]);
+    assert_eq!(pair.client_sees(), [Seen::Close(reason(4000, "enough"))]);
     assert_eq!(pair.client.state(), State::Closed);
     // RFC 6455 §7.1.1: the client waits for the server to end the transport.
     assert!(!pair.client.should_end_transport());
     assert!(!pair.server.should_end_transport());
-    assert_eq!(pair.to_server(), [Seen::Close(reason(4000, ""))]);
+    assert_eq!(pair.server_sees(), [Seen::Close(reason(4000, ""))]);
     assert!(pair.server.should_end_transport());
     pair.client.handle_eof();
     pair.server.handle_eof();
@@ -167,9 +167,9 @@ fn the_server_closes_the_client_answers_and_the_server_ends_the_transport() {
 fn the_client_closes_and_the_server_ends_the_transport_once_its_answer_is_out() {
     let mut pair = Pair::new(None);
     pair.client.close(reason(1000, ""), NOW).unwrap();
-    assert_eq!(pair.to_server(), [Seen::Close(reason(1000, ""))]);
+    assert_eq!(pair.server_sees(), [Seen::Close(reason(1000, ""))]);
     assert!(!pair.server.should_end_transport(), "its answer still waits");
-    assert_eq!(pair.to_client(), [Seen::Close(reason(1000, ""))]);
+    assert_eq!(pair.client_sees(), [Seen::Close(reason(1000, ""))]);
     assert!(pair.server.should_end_transport());
     assert!(!pair.client.should_end_transport());
 }

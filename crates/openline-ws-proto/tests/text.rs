@@ -34,8 +34,7 @@ fn a_text_does_not_end_inside_a_character() {
     let sentence = "invalid UTF-8 at byte 2".to_owned();
     let whole = server().run(&[frame(TEXT, b"ab\xe2\x82")]);
     assert_eq!(whole.refused(), (1007, sentence.clone()));
-    let fragmented =
-        server().run(&[frame(TEXT, b"ab\xe2").more(), frame(CONTINUATION, b"\x82")]);
+    let fragmented = server().run(&[frame(TEXT, b"ab\xe2").more(), frame(CONTINUATION, b"\x82")]);
     assert_eq!(fragmented.refused(), (1007, sentence));
 }
 

@@ -14,6 +14,11 @@ use crate::error::ProtocolError;
 /// RFC 7692 §7.2.1: the end that every compressed message has and that is not sent.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
+/// What the codec is lent to write to at first; twice as much whenever it fills that. It clears all
+/// that it is lent, so lending it the whole buffer would let a message whose blocks end every other
+/// byte cost a second of work for each 100 KiB.
+const ROOM_BYTES: usize = 4 * 1024;
+
 /// Codecs kept for each thread and kind.
 const POOLED_MAX: usize = 4;
 
@@ -155,28 +160,35 @@ fn inflate_piece(
     out: &mut Vec<u8>,
     limit: u64,
 ) -> Result<(), ProtocolError> {
-    let limit_len = usize::try_from(limit).unwrap_or(usize::MAX - 1);
+    let limit_len = usize::try_from(limit).unwrap_or(usize::MAX).min(usize::MAX - 1);
     let mut rest = piece;
+    let mut room = ROOM_BYTES;
     loop {
-        if out.len() > limit_len {
+        let start = out.len();
+        if start > limit_len {
             return Err(ProtocolError::MessageTooBig { limit, inflated: true });
         }
-        if out.len() == out.capacity() {
-            let more = out.len().max(piece.len() * 2).max(256);
+        if start == out.capacity() {
+            let more = start.max(piece.len() * 2).max(256);
             // One byte over the limit is room enough to see that it is passed.
-            out.reserve_exact(more.min(limit_len + 1 - out.len()));
+            out.reserve_exact(more.min(limit_len + 1 - start));
         }
-        let before = (inflater.total_in(), out.len());
-        let status = inflater
-            .decompress_vec(rest, out, FlushDecompress::Sync)
-            .map_err(|_| ProtocolError::InvalidDeflate)?;
-        rest = &rest[(inflater.total_in() - before.0) as usize..];
-        if status == Status::StreamEnd {
+        out.resize(out.capacity().min(start + room), 0);
+        let before = (inflater.total_in(), inflater.total_out());
+        let status = inflater.decompress(rest, &mut out[start..], FlushDecompress::Sync);
+        let taken = (inflater.total_in() - before.0) as usize;
+        let written = (inflater.total_out() - before.1) as usize;
+        let filled = start + written == out.len();
+        out.truncate(start + written);
+        rest = &rest[taken..];
+        if status.map_err(|_| ProtocolError::InvalidDeflate)? == Status::StreamEnd {
             // RFC 7692 §7.2.3.4: a message may have blocks that say they are the last.
             inflater.reset(false);
-        } else if rest.is_empty() && out.len() < out.capacity() {
+        } else if filled {
+            room = room.saturating_mul(2);
+        } else if rest.is_empty() {
             return Ok(());
-        } else if before == (inflater.total_in(), out.len()) && out.len() < out.capacity() {
+        } else if taken == 0 && written == 0 {
             return Err(ProtocolError::InvalidDeflate);
         }
     }

@@ -106,7 +106,7 @@ impl HeadReader {
     pub fn request(&self) -> Result<Request<()>, HeadError> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut parsed = httparse::Request::new(&mut headers);
-        complete(parsed.parse(self.head()))?;
+        complete(parsed.parse(self.head()), self.head().len())?;
         let malformed = |what: &str| HeadError::Malformed(what.to_owned());
         let method = Method::from_bytes(parsed.method.unwrap_or_default().as_bytes())
             .map_err(|_| malformed("invalid method"))?;
@@ -127,7 +127,7 @@ impl HeadReader {
     pub fn response(&self) -> Result<Response<()>, HeadError> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut parsed = httparse::Response::new(&mut headers);
-        complete(parsed.parse(self.head()))?;
+        complete(parsed.parse(self.head()), self.head().len())?;
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(parsed.code.unwrap_or_default())
             .map_err(|_| HeadError::Malformed("invalid status".to_owned()))?;
@@ -141,9 +141,14 @@ impl HeadReader {
     }
 }
 
-fn complete(result: httparse::Result<usize>) -> Result<(), HeadError> {
+fn complete(result: httparse::Result<usize>, head_len: usize) -> Result<(), HeadError> {
     match result {
-        Ok(httparse::Status::Complete(_)) => Ok(()),
+        Ok(httparse::Status::Complete(len)) if len == head_len => Ok(()),
+        // RFC 9112 §2.2 allows to take a bare LF for the end of a line, so the parser may see the
+        // end of the head before this reader does. What two readers see differently is refused.
+        Ok(httparse::Status::Complete(_)) => {
+            Err(HeadError::Malformed("a line ends without CR".to_owned()))
+        }
         Ok(httparse::Status::Partial) => Err(HeadError::Malformed("it is cut short".to_owned())),
         Err(httparse::Error::TooManyHeaders) => Err(HeadError::TooManyHeaders),
         Err(error) => Err(HeadError::Malformed(error.to_string())),

@@ -71,8 +71,8 @@ impl Offer {
             ));
         }
         // A body would be read as frames by one side and not by the other: request smuggling.
-        let length = joined(headers, CONTENT_LENGTH);
-        if headers.contains_key(TRANSFER_ENCODING) || !matches!(length.as_str(), "" | "0") {
+        let has_length = headers.get_all(CONTENT_LENGTH).iter().any(|length| length != "0");
+        if headers.contains_key(TRANSFER_ENCODING) || has_length {
             return Err(Rejection::bad_handshake("A WebSocket handshake has no body."));
         }
         check_version(headers)?;

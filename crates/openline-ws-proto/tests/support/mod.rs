@@ -408,13 +408,13 @@ impl Pair {
     }
 
     /// Carries what the server has to say; returns what the client saw.
-    pub(crate) fn to_client(&mut self) -> Vec<Seen> {
+    pub(crate) fn client_sees(&mut self) -> Vec<Seen> {
         let out = drain(&mut self.server);
         feed(&mut self.client, &out, NOW)
     }
 
     /// Carries what the client has to say; returns what the server saw.
-    pub(crate) fn to_server(&mut self) -> Vec<Seen> {
+    pub(crate) fn server_sees(&mut self) -> Vec<Seen> {
         let out = drain(&mut self.client);
         feed(&mut self.server, &out, NOW)
     }
