@@ -1,9 +1,10 @@
 //! The server's side of opening a line over HTTP/1.1.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,10 +25,13 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 ///
 /// # Errors
 /// See [`AcceptError`].
-pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-) -> Result<Pending<S>, AcceptError> {
-    Acceptor::new().accept(stream).await
+pub fn accept<S>(stream: S) -> impl Future<Output = Result<Pending<S>, AcceptError>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // Boxed, as all of this module: a task that accepts and then serves keeps the size of its largest
+    // state for as long as it lives, and opening is over soon.
+    Box::pin(async move { Acceptor::new().accept_unboxed(stream).await })
 }
 
 /// How lines are accepted. Cloning is cheap.
@@ -39,7 +43,9 @@ pub struct Acceptor {
 
 impl Default for Acceptor {
     fn default() -> Self {
-        Self { config: Arc::default(), head_timeout: Duration::from_secs(5) }
+        // Shared, so that an acceptor made for one line costs that line nothing.
+        static CONFIG: LazyLock<Arc<Config>> = LazyLock::new(Arc::default);
+        Self { config: CONFIG.clone(), head_timeout: Duration::from_secs(5) }
     }
 }
 
@@ -85,14 +91,19 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        // Boxed, here and below: a task that accepts and then serves keeps the size of its largest
-        // state for as long as it lives, and this one is over soon.
-        let arrival = Box::pin(self.read_request(stream)).await?;
+        Box::pin(self.accept_unboxed(stream)).await
+    }
+
+    async fn accept_unboxed<S>(&self, stream: S) -> Result<Pending<S>, AcceptError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let arrival = self.read_request(stream).await?;
         if arrival.is_http2() {
             let what = "this server takes HTTP/1.1 only".to_owned();
             return Err(AcceptError::Head(HeadError::Malformed(what)));
         }
-        Box::pin(self.upgrade(arrival)).await
+        self.upgrade(arrival).await
     }
 
     /// Reads a request without deciding what it is, for servers that answer other requests on the
@@ -250,7 +261,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
     ///
     /// # Errors
     /// When the transport fails.
-    pub async fn accept(self) -> io::Result<WebSocket<S>> {
+    pub fn accept(self) -> impl Future<Output = io::Result<WebSocket<S>>> {
+        Box::pin(self.accept_unboxed())
+    }
+
+    async fn accept_unboxed(self) -> io::Result<WebSocket<S>> {
         let Self { mut stream, answer } = self;
         let Answer { offer, rest, config, protocol, headers, .. } = *answer;
         let (mut response, agreed) = offer.accept(protocol.as_deref(), &config.deflate);

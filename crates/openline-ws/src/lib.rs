@@ -54,9 +54,11 @@ mod hyper;
 mod line;
 mod long_message;
 mod message;
+mod rest;
 mod scratch;
 mod split;
 mod stream;
+mod timer;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod websocket;

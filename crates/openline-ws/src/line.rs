@@ -3,19 +3,20 @@
 //! All reading ends in [`Line::poll_event`]. It takes what is in memory first, then writes what is
 //! queued, and only then reads; that order is the automatic cork.
 
-use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use openline_ws_proto::handshake::Agreed;
 use openline_ws_proto::{Chunk, Connection, Event, Expired, FrameKind, State, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 
 use crate::Message;
 use crate::error::{Error, is_peer_gone};
+use crate::rest::Rest;
+use crate::timer::Timer;
 use crate::{clock, scratch};
 
 /// Queued output above this is written even while more input waits to be handled, and above it
@@ -39,35 +40,35 @@ pub(crate) enum Arrived {
 pub(crate) struct Line<S> {
     pub(crate) io: S,
     pub(crate) connection: Connection,
+    pub(crate) agreed: Option<Box<Agreed>>,
     /// Input that was read and not handled yet: whole frames, mostly.
-    rest: Vec<u8>,
-    rest_start: usize,
-    /// When that input was read.
+    rest: Option<Box<Rest>>,
+    /// When input was last read.
     read_at: Timestamp,
-    timer: Option<Pin<Box<Sleep>>>,
-    timer_due: Timestamp,
+    timer: Timer,
     /// What to report once the peer had its chance to read our close frame.
     failure: Option<Box<Error>>,
     write_half_ended: bool,
     /// The peer takes no more bytes; there may still be some of its own to read.
     write_half_broken: bool,
+    pub(crate) streaming: bool,
     over: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// `rest` is what came behind the handshake.
-    pub(crate) fn new(io: S, connection: Connection, rest: Vec<u8>) -> Self {
+    pub(crate) fn new(io: S, connection: Connection, agreed: Agreed, rest: &[u8]) -> Self {
         Self {
             io,
             connection,
-            rest,
-            rest_start: 0,
+            agreed: (agreed != Agreed::default()).then(|| Box::new(agreed)),
+            rest: Rest::keep(rest),
             read_at: clock::now(),
-            timer: None,
-            timer_due: Timestamp(u64::MAX),
+            timer: Timer::default(),
             failure: None,
             write_half_ended: false,
             write_half_broken: false,
+            streaming: false,
             over: false,
         }
     }
@@ -155,9 +156,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// Whether output may wait: more whole frames are in memory, so there will be more to say, and
     /// one write can take it all.
     pub(crate) fn is_corked(&self) -> bool {
-        self.rest_start < self.rest.len()
-            && self.connection.queued_bytes() < CORK_BYTES_MAX
-            && self.connection.has_whole_frame(&self.rest[self.rest_start..])
+        self.rest.as_ref().is_some_and(|rest| {
+            self.connection.queued_bytes() < CORK_BYTES_MAX
+                && self.connection.has_whole_frame(rest.bytes())
+        })
     }
 
     /// Whether nothing more will come.
@@ -182,24 +184,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     /// Handles input that is in memory, up to the next event.
     fn handle_rest(&mut self) -> Option<Arrived> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let progress =
-            self.connection.handle_input(&mut self.rest[self.rest_start..], self.read_at);
-        let (consumed, arrived) = match progress {
+        let mut rest = self.rest.take()?;
+        let (consumed, arrived) = self.handle_input(rest.bytes_mut());
+        self.rest = rest.advance(consumed);
+        arrived
+    }
+
+    /// Handles input up to the next event; returns how much of it is done with.
+    fn handle_input(&mut self, input: &mut [u8]) -> (usize, Option<Arrived>) {
+        let len = input.len();
+        match self.connection.handle_input(input, self.read_at) {
             Ok(progress) => (progress.consumed, progress.event.map(Arrived::from)),
             Err(error) => {
                 self.failure = Some(Box::new(Error::Protocol(error)));
-                (self.rest.len() - self.rest_start, None)
+                (len, None)
             }
-        };
-        self.rest_start += consumed;
-        if self.rest_start == self.rest.len() {
-            self.rest_start = 0;
-            scratch::give(std::mem::take(&mut self.rest));
         }
-        arrived
     }
 
     /// Reads once. `Ready(None)` says that something happened but no event.
@@ -210,28 +210,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 Ok(()) if buffer.filled().is_empty() => self.end(None),
                 Ok(()) => {
                     self.read_at = clock::now();
-                    return Poll::Ready(self.handle_read(buffer.filled_mut()));
+                    let input = buffer.filled_mut();
+                    let (consumed, arrived) = self.handle_input(input);
+                    self.rest = Rest::keep(&input[consumed..]);
+                    return Poll::Ready(arrived);
                 }
                 Err(error) if is_peer_gone(&error) => self.end(None),
                 Err(error) => self.end(Some(Error::Io(error))),
             }
             Poll::Ready(None)
         })
-    }
-
-    fn handle_read(&mut self, input: &mut [u8]) -> Option<Arrived> {
-        let (consumed, arrived) = match self.connection.handle_input(input, self.read_at) {
-            Ok(progress) => (progress.consumed, progress.event.map(Arrived::from)),
-            Err(error) => {
-                self.failure = Some(Box::new(Error::Protocol(error)));
-                (input.len(), None)
-            }
-        };
-        if consumed < input.len() {
-            self.rest = scratch::take();
-            self.rest.extend_from_slice(&input[consumed..]);
-        }
-        arrived
     }
 
     /// Once the closing handshake is through, or the peer has been told what it did wrong: ends our
@@ -258,30 +246,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     /// Lets deadlines act; ready when one has passed.
     fn poll_deadlines(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(due) = self.connection.poll_timeout() else { return Poll::Pending };
-        match &mut self.timer {
-            None => {
-                self.timer_due = due;
-                self.timer = Some(Box::pin(tokio::time::sleep_until(clock::instant(due))));
-            }
-            // A deadline that moved away is left to the old one's ringing: most do at each read.
-            Some(timer) if due < self.timer_due => {
-                self.timer_due = due;
-                timer.as_mut().reset(clock::instant(due));
-            }
-            Some(_) => {}
+        // Looked at by the clock rather than by what woke the task: most wake-ups are for data, and
+        // the deadline has moved away since it was set.
+        if due > self.read_at && due > clock::now() {
+            self.timer.wake_at(due, cx);
+            return Poll::Pending;
         }
-        let timer = self.timer.as_mut().expect("it was made above");
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            let now = clock::now();
-            let Some(due) = self.connection.poll_timeout() else { return Poll::Pending };
-            if due <= now {
-                break;
-            }
-            self.timer_due = due;
-            timer.as_mut().reset(clock::instant(due));
-        }
-        self.timer = None;
         if let Some(expired) = self.connection.handle_timeout(clock::now()) {
             // What can leave at once does: the close frame may say why.
             let _ = self.poll_flush(cx);
@@ -294,7 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     fn end(&mut self, failure: Option<Error>) {
         self.connection.handle_eof();
-        self.timer = None;
+        self.timer.clear();
         self.over = true;
         if let Some(failure) = failure {
             self.failure.get_or_insert_with(|| Box::new(failure));

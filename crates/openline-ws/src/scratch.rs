@@ -44,28 +44,3 @@ pub(crate) async fn read<S: AsyncRead + Unpin, R>(
     })
     .await
 }
-
-/// Buffers kept for each thread for input that waits behind the message being handled.
-const KEPT_MAX: usize = 16;
-
-thread_local! {
-    static FREE: Cell<Vec<Vec<u8>>> = const { Cell::new(Vec::new()) };
-}
-
-/// An empty buffer for input that has to wait.
-pub(crate) fn take() -> Vec<u8> {
-    let mut free = FREE.take();
-    let buffer = free.pop().unwrap_or_default();
-    FREE.set(free);
-    buffer
-}
-
-/// Gives such a buffer back, whatever it holds.
-pub(crate) fn give(mut buffer: Vec<u8>) {
-    let mut free = FREE.take();
-    if free.len() < KEPT_MAX && buffer.capacity() <= SCRATCH_BYTES {
-        buffer.clear();
-        free.push(buffer);
-    }
-    FREE.set(free);
-}

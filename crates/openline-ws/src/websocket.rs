@@ -1,6 +1,6 @@
 //! [`WebSocket`]: a line with one owner.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -49,9 +49,8 @@ pub(crate) const FEED_BYTES_MAX: usize = 64 * 1024;
 /// A line that waits holds no buffer.
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    pub(crate) line: Line<S>,
-    agreed: Option<Box<Agreed>>,
-    streaming: bool,
+    /// Boxed, so that it costs the size of a pointer in each state of the futures that hold it.
+    pub(crate) line: Box<Line<S>>,
 }
 
 /// What [`WebSocket::recv_any`] reports.
@@ -68,12 +67,12 @@ pub enum Incoming {
 impl<S> WebSocket<S> {
     /// The subprotocol that the handshake agreed on.
     pub fn protocol(&self) -> Option<&str> {
-        self.agreed.as_ref()?.protocol.as_deref()
+        self.line.agreed.as_ref()?.protocol.as_deref()
     }
 
     /// The terms of compression that the handshake agreed on.
     pub fn deflate(&self) -> Option<DeflateParams> {
-        self.agreed.as_ref()?.deflate
+        self.line.agreed.as_ref()?.deflate
     }
 
     /// How the line closed, once it has.
@@ -96,8 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// A line whose handshake was done elsewhere. `rest` is what the peer sent behind its half of
     /// the handshake.
     pub fn from_parts(io: S, connection: Connection, agreed: Agreed, rest: Vec<u8>) -> Self {
-        let agreed = (agreed != Agreed::default()).then(|| Box::new(agreed));
-        Self { line: Line::new(io, connection, rest), agreed, streaming: false }
+        Self { line: Box::new(Line::new(io, connection, agreed, &rest)) }
     }
 
     /// The next message; `None` when the line is closed, see [`WebSocket::closed`] for how. Pings
@@ -131,9 +129,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     /// [`Error::Closed`] on a line that is closed or closing.
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
-        self.queue(message.into(), Compress::Auto)?;
-        poll_fn(|cx| self.poll_uncorked(cx)).await
+    pub fn send(&mut self, message: impl Into<Message>) -> impl Future<Output = Result<(), Error>> {
+        self.send_with(message, Compress::Auto)
     }
 
     /// As [`WebSocket::send`], with a say in whether the message is compressed. `Never` is for what
@@ -141,13 +138,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     /// As [`WebSocket::send`].
-    pub async fn send_with(
+    pub fn send_with(
         &mut self,
         message: impl Into<Message>,
         compress: Compress,
-    ) -> Result<(), Error> {
-        self.queue(message.into(), compress)?;
-        poll_fn(|cx| self.poll_uncorked(cx)).await
+    ) -> impl Future<Output = Result<(), Error>> {
+        // Not an async block, which would keep the message's place beside its own state: the future
+        // of an idle line's task is as large as its largest state.
+        let mut message = Some(message.into());
+        poll_fn(move |cx| {
+            if let Some(message) = message.take() {
+                self.queue(message, compress)?;
+            }
+            self.poll_uncorked(cx)
+        })
     }
 
     /// Sends a message that was prepared for many lines.
@@ -224,7 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     fn poll_recv_any(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Incoming>, Error>> {
         loop {
-            if self.streaming && !self.line.connection.in_streamed_message() {
+            if self.line.streaming && !self.line.connection.in_streamed_message() {
                 self.set_streaming(false);
             }
             let incoming = match ready!(self.line.poll_event(cx)?) {
@@ -241,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     pub(crate) fn set_streaming(&mut self, on: bool) {
-        self.streaming = on;
+        self.line.streaming = on;
         self.line.connection.set_streaming(on);
     }
 

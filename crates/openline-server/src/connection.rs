@@ -1,0 +1,108 @@
+//! A connection from its first byte to what it becomes: a line, or a series of HTTP requests.
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use openline_ws::tls::TlsAcceptor;
+use openline_ws::{Acceptor, Arrival, Rejection};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use crate::endpoint::Endpoint;
+use crate::http;
+use crate::shard::{Shard, Shared};
+
+/// How long a client may take over the TLS handshake.
+const TLS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Serves a connection that was accepted.
+pub(crate) async fn serve(stream: TcpStream, shard: Arc<Shard>, shared: Arc<Shared>) {
+    // A message is a write; waiting to join it with the next only adds delay. A failure means that
+    // the peer is gone, which the first read finds.
+    let _ = stream.set_nodelay(true);
+    match &shared.tls {
+        None => first_request(stream, shard, shared).await,
+        Some(tls) => {
+            let handshake = TlsAcceptor::from(tls.clone()).accept(stream);
+            let handshake = tokio::time::timeout(TLS_TIMEOUT, handshake).await;
+            if let Ok(Ok(stream)) = handshake {
+                first_request(stream, shard, shared).await;
+            }
+        }
+    }
+}
+
+/// Reads the first request here rather than in hyper: what is wrong with it can be said exactly, and
+/// a line that comes of it carries nothing along but its socket.
+async fn first_request<S>(stream: S, shard: Arc<Shard>, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let acceptor = Acceptor::new();
+    // What was wrong has been answered.
+    let Ok(arrival) = acceptor.read_request(stream).await else { return };
+    if !arrival.is_websocket() {
+        http::serve(arrival.into_stream(), shard, shared).await;
+        return;
+    }
+    match admit(&arrival, &shared) {
+        Err(rejection) => drop(arrival.reject(&rejection).await),
+        Ok(endpoint) => {
+            let Ok(pending) = acceptor.upgrade(arrival).await else { return };
+            let protocol = endpoint.protocol(pending.protocols());
+            let pending = pending.config(endpoint.config());
+            let pending =
+                protocol.into_iter().fold(pending, |pending, protocol| pending.protocol(protocol));
+            if let Ok(ws) = pending.accept().await {
+                endpoint.spawn(ws, &shard, &shared);
+            }
+        }
+    }
+}
+
+/// Checks who asks, and for what.
+fn admit<S>(arrival: &Arrival<S>, shared: &Shared) -> Result<Endpoint, Rejection>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let request = arrival.request();
+    shared.guard.check_host(request)?;
+    shared.guard.check_origin(request)?;
+    Endpoint::find(request.uri().path())
+}
+
+/// The future's output, or the fact that it panicked: a panic ends the line it came from and nothing
+/// else.
+pub(crate) async fn catch_panic<F: Future>(
+    future: AssertUnwindSafe<F>,
+) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future.0);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_) => Poll::Ready(Err(Panicked)),
+    })
+    .await
+}
+
+/// A handler panicked. The panic hook has said where.
+#[derive(Debug)]
+pub(crate) struct Panicked;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_caught() {
+        let result = catch_panic(AssertUnwindSafe(async {
+            tokio::task::yield_now().await;
+            panic!("on purpose")
+        }));
+        assert!(result.await.is_err());
+        assert_eq!(catch_panic(AssertUnwindSafe(async { 1 })).await.ok(), Some(1));
+    }
+}

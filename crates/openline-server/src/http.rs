@@ -1,0 +1,101 @@
+//! Requests that are not the first of a line: pages, health, and upgrades that hyper carries (on a
+//! connection that served other requests before, or over HTTP/2).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderValue, Method, Request, Response, StatusCode};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use openline_ws::{Acceptor, Rejection, Upgrade};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::endpoint::Endpoint;
+use crate::pages;
+use crate::shard::{Shard, Shared};
+
+/// How long a client may take over the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Requests at a time on one HTTP/2 connection; each line is one.
+const STREAMS_MAX: u32 = 256;
+
+#[derive(Debug, Clone)]
+struct Site {
+    shard: Arc<Shard>,
+    shared: Arc<Shared>,
+}
+
+/// Serves the connection's requests, one after the other or side by side.
+pub(crate) async fn serve<S>(stream: S, shard: Arc<Shard>, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let site = Site { shard, shared };
+    let router = Router::new().fallback(answer).with_state(site);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(64);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .enable_connect_protocol()
+        .max_concurrent_streams(STREAMS_MAX);
+    let service = TowerToHyperService::new(router);
+    // What goes wrong here is the client's going away, or has been answered.
+    let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+}
+
+async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Response<Body> {
+    if let Err(rejection) = site.shared.guard.check_host(&request) {
+        return refuse(&rejection);
+    }
+    if Upgrade::is_attempted(&request) {
+        return upgrade(&site, &mut request).unwrap_or_else(|rejection| refuse(&rejection));
+    }
+    let path = request.uri().path();
+    if Endpoint::at(path).is_some() {
+        // Says what is missing: it is not an upgrade.
+        let missing = Upgrade::new(&mut request, &Acceptor::new()).err();
+        return missing.map_or_else(not_found, |rejection| refuse(&rejection));
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let message = format!("{path} takes GET, got {}.", request.method());
+        let rejection =
+            Rejection::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
+                .header(::http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return refuse(&rejection);
+    }
+    match path {
+        "/health/live" | "/health/ready" => Response::new(Body::from("ok\n")),
+        _ => pages::find(path).unwrap_or_else(not_found),
+    }
+}
+
+fn upgrade(site: &Site, request: &mut Request<Body>) -> Result<Response<Body>, Rejection> {
+    site.shared.guard.check_origin(request)?;
+    let endpoint = Endpoint::find(request.uri().path())?;
+    let upgrade = Upgrade::new(request, &Acceptor::new())?.config(endpoint.config());
+    let protocol = endpoint.protocol(upgrade.protocols());
+    let upgrade =
+        protocol.into_iter().fold(upgrade, |upgrade, protocol| upgrade.protocol(protocol));
+    let (response, line) = upgrade.accept();
+    let site = site.clone();
+    tokio::spawn(async move {
+        if let Ok(ws) = line.await {
+            endpoint.spawn(ws, &site.shard, &site.shared);
+        }
+    });
+    Ok(response.map(|()| Body::empty()))
+}
+
+fn not_found() -> Response<Body> {
+    refuse(&Rejection::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path."))
+}
+
+fn refuse(rejection: &Rejection) -> Response<Body> {
+    rejection.response().map(Body::from)
+}

@@ -1,0 +1,57 @@
+//! Input that waits behind the message being handled.
+//!
+//! It is copied out of the thread's read buffer, which the next line needs, into a buffer that the
+//! line borrows for as long as something waits.
+
+use std::cell::RefCell;
+
+/// Buffers kept for each thread.
+const KEPT_MAX: usize = 16;
+/// A buffer that grew larger is freed instead of kept.
+const KEPT_CAPACITY_MAX: usize = 128 * 1024;
+
+thread_local! {
+    static FREE: RefCell<Vec<Box<Rest>>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl Rest {
+    /// Keeps `input`, if there is any.
+    pub(crate) fn keep(input: &[u8]) -> Option<Box<Self>> {
+        if input.is_empty() {
+            return None;
+        }
+        let mut rest = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        rest.buffer.extend_from_slice(input);
+        Some(rest)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..]
+    }
+
+    /// Lets go of the first `consumed` bytes; returns what is left, if anything.
+    pub(crate) fn advance(mut self: Box<Self>, consumed: usize) -> Option<Box<Self>> {
+        self.start += consumed;
+        if self.start < self.buffer.len() {
+            return Some(self);
+        }
+        self.buffer.clear();
+        self.start = 0;
+        FREE.with_borrow_mut(|free| {
+            if free.len() < KEPT_MAX && self.buffer.capacity() <= KEPT_CAPACITY_MAX {
+                free.push(self);
+            }
+        });
+        None
+    }
+}
