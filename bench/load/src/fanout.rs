@@ -12,7 +12,7 @@ use crate::window::{Phase, Window};
 use crate::{READ_BUFFER_BYTES, STALL_TIMEOUT};
 
 /// A server may greet, list users and so on; it is done when this long nothing came.
-const QUIET: Duration = Duration::from_millis(200);
+const QUIET: Duration = Duration::from_millis(600);
 const QUIET_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Lines opened between two looks at what the server sends to the open ones.

@@ -1,21 +1,40 @@
 //! `/echo`: every message goes back as it came.
 
-use std::panic::AssertUnwindSafe;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 use openline_ws::{CloseCode, Error, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connection::catch_panic;
 
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut ws: WebSocket<S>) {
-    if catch_panic(AssertUnwindSafe(echo(&mut ws))).await.is_err() {
-        let _ = ws.close(CloseCode::INTERNAL_ERROR, "internal error").await;
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(ws: WebSocket<S>) {
+    let mut line = Line(ws);
+    if catch_panic(echo(&mut line.0)).await.is_err() {
+        // Boxed for the same reason as below: it is rare.
+        let _ = Box::pin(line.0.close(CloseCode::INTERNAL_ERROR, "internal error")).await;
     }
 }
 
 async fn echo<S: AsyncRead + AsyncWrite + Unpin>(ws: &mut WebSocket<S>) -> Result<(), Error> {
-    while let Some(message) = ws.recv().await? {
+    // Not `while let`, which would keep the place of what it matched through its body: the task of
+    // an idle line is as large as its largest state.
+    loop {
+        let Some(message) = ws.recv().await? else { return Ok(()) };
         ws.send(message).await?;
     }
-    Ok(())
+}
+
+/// A line that takes its leave when its task is dropped before its end, which is what a server's stop
+/// comes to. A list of lines to close would cost each of them memory for as long as it is open.
+struct Line<S: AsyncRead + AsyncWrite + Unpin>(WebSocket<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Line<S> {
+    fn drop(&mut self) {
+        // Polled once: the close frame is written if the socket takes it now. On a line that has
+        // ended nothing happens.
+        let close = pin!(self.0.close(CloseCode::GOING_AWAY, "server stops"));
+        let _ = close.poll(&mut Context::from_waker(Waker::noop()));
+    }
 }

@@ -16,7 +16,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn new(listen: IpAddr) -> Self {
-        Self { loopback_only: listen.is_loopback() }
+        Self { loopback_only: listen.to_canonical().is_loopback() }
     }
 
     /// Checks what the request says it was sent to.

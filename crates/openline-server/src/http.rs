@@ -11,7 +11,8 @@ use axum::extract::State;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use openline_ws::{Acceptor, Rejection, Upgrade};
+use openline_ws::proto::handshake::{HEAD_BYTES_MAX, HEADERS_MAX};
+use openline_ws::{Acceptor, Rejection, Timeouts, Upgrade};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::endpoint::Endpoint;
@@ -37,13 +38,21 @@ where
 {
     let site = Site { shard, shared };
     let router = Router::new().fallback(answer).with_state(site);
+    let timeouts = Timeouts::default();
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_headers(64);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
         .enable_connect_protocol()
-        .max_concurrent_streams(STREAMS_MAX);
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(timeouts.ping_interval)
+        .keep_alive_timeout(timeouts.pong.unwrap_or(Duration::MAX));
     let service = TowerToHyperService::new(router);
     // What goes wrong here is the client's going away, or has been answered.
     let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
@@ -70,7 +79,7 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
         return refuse(&rejection);
     }
     match path {
-        "/health/live" | "/health/ready" => Response::new(Body::from("ok\n")),
+        "/health/live" | "/health/ready" => healthy(),
         _ => pages::find(path).unwrap_or_else(not_found),
     }
 }
@@ -90,6 +99,13 @@ fn upgrade(site: &Site, request: &mut Request<Body>) -> Result<Response<Body>, R
         }
     });
     Ok(response.map(|()| Body::empty()))
+}
+
+fn healthy() -> Response<Body> {
+    let mut response = Response::new(Body::from("ok\n"));
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(::http::header::CONTENT_TYPE, kind);
+    response
 }
 
 fn not_found() -> Response<Body> {

@@ -1,17 +1,19 @@
 //! [`Server`]: the listening socket and the threads.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use openline_ws::tls::{self, rustls::ServerConfig};
 use socket2::{Domain, Socket, Type};
 use tokio::sync::watch;
 
+use crate::accept;
 use crate::chat::Rooms;
 use crate::guard::Guard;
 use crate::shard::{self, Shared};
@@ -99,8 +101,9 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Begins to stop: no new connections, chat lines are closed with 1001, and after a moment
-    /// [`Server::run`] returns. Echo lines end with it, without a close frame.
+    /// Begins to stop: no new connections, lines are closed with 1001, and after a moment
+    /// [`Server::run`] returns. Chat lines are closed at once; echo lines at that later moment, and
+    /// those over HTTP/2 then end with their connection, without a close frame.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
@@ -148,28 +151,43 @@ impl Server {
     /// # Errors
     /// When a thread or its runtime cannot be started.
     pub fn run(self) -> io::Result<()> {
-        let (shards, inboxes) = shard::posts(self.threads);
+        let Self { listener, address, threads, tls, stop } = self;
+        let posts = shard::posts(threads);
+        let connections = posts.iter().map(|post| post.connections.clone()).collect();
         let shared = Arc::new(Shared {
-            guard: Guard::new(self.address.ip()),
-            rooms: Rooms::new(shards.clone()),
-            tls: self.tls,
+            guard: Guard::new(address.ip()),
+            rooms: Rooms::new(posts.iter().map(|post| post.shard.clone()).collect()),
+            tls,
         });
-        let mut threads = Vec::new();
-        for (index, (shard, inbox)) in shards.into_iter().zip(inboxes).enumerate() {
-            let listener = self.listener.try_clone()?;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (shared, stop) = (shared.clone(), self.stop.subscribe());
-            let serve = move || runtime.block_on(shard::run(shard, inbox, listener, shared, stop));
-            threads.push(thread::Builder::new().name(format!("openline-{index}")).spawn(serve)?);
+        let mut running = Vec::new();
+        let start = || {
+            for (index, post) in posts.into_iter().enumerate() {
+                let serve = shard::run(post, shared.clone(), stop.subscribe());
+                running.push(spawn(format!("openline-{index}"), serve)?);
+            }
+            let accept = accept::run(listener, connections, stop.subscribe());
+            running.push(spawn("openline-accept".to_owned(), accept)?);
+            Ok(())
+        };
+        let mut result = start();
+        if result.is_err() {
+            stop.send_replace(true);
         }
-        let mut result = Ok(());
-        for thread in threads {
-            let ended =
-                thread.join().unwrap_or_else(|_| Err(io::Error::other("a thread panicked")));
-            result = result.and(ended);
+        for thread in running {
+            let panicked = |_| Err(io::Error::other("a thread panicked"));
+            result = result.and(thread.join().unwrap_or_else(panicked));
         }
         result
     }
+}
+
+/// Runs a future on a thread and a runtime of its own.
+fn spawn<F>(name: String, future: F) -> io::Result<JoinHandle<io::Result<()>>>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name(name).spawn(move || runtime.block_on(future))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -17,6 +17,9 @@ use crate::guard::Guard;
 
 /// Publications that may wait for a shard. A publisher waits when it is full.
 const INBOX_MAX: usize = 1024;
+
+/// Connections that may wait for a shard. Others wait in the system's backlog.
+const CONNECTIONS_MAX: usize = 256;
 
 /// How long lines have to take their leave when the server stops.
 const STOP_GRACE: Duration = Duration::from_millis(500);
@@ -35,43 +38,67 @@ pub(crate) struct Shared {
 /// into the table while it serves.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    members: Mutex<HashMap<Arc<str>, HashMap<u64, Sender>>>,
+    /// By room and number.
+    members: Mutex<HashMap<u64, HashMap<u64, Listener>>>,
     inbox: mpsc::Sender<Delivery>,
+}
+
+/// A member as its shard knows it.
+#[derive(Debug)]
+struct Listener {
+    line: Sender,
+    /// The last publication that it was told of in another way: as part of the history.
+    heard: u64,
 }
 
 /// One publication for all members of a room on a shard: one message for each thread, not one for
 /// each member.
 #[derive(Debug, Clone)]
 pub(crate) struct Delivery {
-    pub(crate) room: Arc<str>,
+    /// The room's id. Not its name: a room that was forgotten and one that took its name since are
+    /// two.
+    pub(crate) room: u64,
+    /// Its place in the room's order.
+    pub(crate) offset: u64,
     pub(crate) message: Prepared,
     /// A member that does not get it.
     pub(crate) except: Option<u64>,
 }
 
-/// The addresses of the shards, and what each is to read.
-pub(crate) fn posts(threads: NonZeroUsize) -> (Vec<Arc<Shard>>, Vec<mpsc::Receiver<Delivery>>) {
-    (0..threads.get())
-        .map(|_| {
-            let (inbox, receiver) = mpsc::channel(INBOX_MAX);
-            (Arc::new(Shard { members: Mutex::default(), inbox }), receiver)
-        })
-        .unzip()
+/// A shard and what it reads.
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub(crate) shard: Arc<Shard>,
+    pub(crate) connections: mpsc::Sender<TcpStream>,
+    inbox: mpsc::Receiver<Delivery>,
+    arriving: mpsc::Receiver<TcpStream>,
+}
+
+/// The shards of a server.
+pub(crate) fn posts(threads: NonZeroUsize) -> Vec<Post> {
+    let post = |_| {
+        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+        let (connections, arriving) = mpsc::channel(CONNECTIONS_MAX);
+        let shard = Arc::new(Shard { members: Mutex::default(), inbox: sender });
+        Post { shard, connections, inbox, arriving }
+    };
+    (0..threads.get()).map(post).collect()
 }
 
 impl Shard {
-    /// Makes a line of this thread a member of a room.
-    pub(crate) fn join(&self, room: &Arc<str>, member: u64, line: Sender) {
-        self.members().entry(room.clone()).or_default().insert(member, line);
+    /// Makes a line of this thread a member of a room: it hears what comes after `heard` in the
+    /// room's order.
+    pub(crate) fn join(&self, room: u64, member: u64, line: Sender, heard: u64) {
+        self.members().entry(room).or_default().insert(member, Listener { line, heard });
     }
 
     /// Ends a membership.
-    pub(crate) fn leave(&self, room: &Arc<str>, member: u64) {
+    pub(crate) fn leave(&self, room: u64, member: u64) {
         let mut rooms = self.members();
-        if let Some(members) = rooms.get_mut(room) {
+        if let Some(members) = rooms.get_mut(&room) {
             members.remove(&member);
             if members.is_empty() {
-                rooms.remove(room);
+                rooms.remove(&room);
             }
         }
     }
@@ -86,40 +113,42 @@ impl Shard {
     /// the runtime brings.
     fn deliver(&self, delivery: &Delivery) {
         let rooms = self.members();
-        for (member, line) in rooms.get(&delivery.room).into_iter().flatten() {
-            if delivery.except != Some(*member) {
+        for (member, listener) in rooms.get(&delivery.room).into_iter().flatten() {
+            if delivery.except != Some(*member) && listener.heard < delivery.offset {
                 // A line that does not keep up is closed by its queue; one that is closed leaves.
-                let _ = line.try_send_prepared(&delivery.message);
+                let _ = listener.line.try_send_prepared(&delivery.message);
             }
         }
     }
 
     fn close_all(&self) {
-        for line in self.members().values().flat_map(HashMap::values) {
-            let _ = line.close(CloseCode::GOING_AWAY, "server stops");
+        for listener in self.members().values().flat_map(HashMap::values) {
+            let _ = listener.line.close(CloseCode::GOING_AWAY, "server stops");
         }
     }
 
-    fn members(&self) -> MutexGuard<'_, HashMap<Arc<str>, HashMap<u64, Sender>>> {
+    fn members(&self) -> MutexGuard<'_, HashMap<u64, HashMap<u64, Listener>>> {
         self.members.lock().expect("nothing under this lock panics")
     }
 }
 
 /// Serves until `stop` turns true.
+///
+/// # Errors
+/// None; a shard's thread ends as the accepting one does.
 pub(crate) async fn run(
-    shard: Arc<Shard>,
-    inbox: mpsc::Receiver<Delivery>,
-    listener: TcpListener,
+    post: Post,
     shared: Arc<Shared>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let Post { shard, connections, inbox, arriving } = post;
+    // The accepting thread holds the other end; ours would keep it open.
+    drop(connections);
     tokio::spawn(deliver_all(shard.clone(), inbox));
     tokio::select! {
-        never = accept_all(&listener, &shard, &shared) => match never {},
+        () = serve_all(arriving, &shard, &shared) => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
-    drop(listener);
     shard.close_all();
     tokio::time::sleep(STOP_GRACE).await;
     Ok(())
@@ -131,19 +160,15 @@ async fn deliver_all(shard: Arc<Shard>, mut inbox: mpsc::Receiver<Delivery>) {
     }
 }
 
-async fn accept_all(
-    listener: &tokio::net::TcpListener,
+/// Serves the connections that are dealt to this shard, until no more can come.
+async fn serve_all(
+    mut arriving: mpsc::Receiver<TcpStream>,
     shard: &Arc<Shard>,
     shared: &Arc<Shared>,
-) -> std::convert::Infallible {
-    /// Out of descriptors or memory: the connection waits in the backlog, and so do we.
-    const BACK_OFF: Duration = Duration::from_millis(50);
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(connection::serve(stream, shard.clone(), shared.clone()));
-            }
-            Err(_) => tokio::time::sleep(BACK_OFF).await,
-        }
+) {
+    while let Some(stream) = arriving.recv().await {
+        // What cannot be watched cannot be served: out of memory, and the client is told by the end.
+        let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { continue };
+        tokio::spawn(connection::serve(stream, shard.clone(), shared.clone()));
     }
 }

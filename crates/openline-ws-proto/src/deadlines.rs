@@ -10,11 +10,11 @@ pub(crate) const NEVER: Timestamp = Timestamp(u64::MAX);
 /// What has to have happened in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Deadline {
-    /// The transport has ended after our close frame.
+    /// The transport has ended after our close frame was queued.
     Close,
     /// The transport has taken something of what waits.
     Write,
-    /// The ping under way is answered.
+    /// Something came after the keepalive's ping.
     Pong,
     /// The message under way is complete.
     Message,

@@ -135,6 +135,46 @@ impl FrameHead {
     }
 }
 
+/// A frame that is a whole message of up to 64 KiB, uncompressed, and lies whole at the front of the
+/// input: nearly all frames are.
+pub(crate) struct PlainFrame {
+    pub(crate) text: bool,
+    pub(crate) mask: Option<MaskKey>,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+impl PlainFrame {
+    /// Finds one, with as few steps as can be. `None` says nothing: [`FrameHead::parse`] then decides.
+    #[inline]
+    pub(crate) fn find(bytes: &[u8], sender: Role) -> Option<Self> {
+        let [first, second, rest @ ..] = bytes else { return None };
+        let text = match first {
+            0x81 => true,
+            0x82 => false,
+            _ => return None,
+        };
+        let masked = second & 0x80 != 0;
+        if masked != (sender == Role::Client) {
+            return None;
+        }
+        let (len, start) = match second & 0x7f {
+            127 => return None,
+            126 => match rest.first_chunk::<2>().map(|len| u16::from_be_bytes(*len)) {
+                Some(len @ 126..) => (usize::from(len), 4),
+                _ => return None,
+            },
+            len => (usize::from(len), 2),
+        };
+        let (mask, start) = match masked {
+            false => (None, start),
+            true => (Some(*bytes.get(start..)?.first_chunk::<4>()?), start + 4),
+        };
+        let end = start + len;
+        (end <= bytes.len()).then_some(Self { text, mask, start, end })
+    }
+}
+
 /// Checks RSV1–3; returns whether RSV1 says "compressed".
 fn reserved_bits(first: u8, opcode: Opcode, rules: FrameRules) -> Result<bool, ProtocolError> {
     let refuse = |bit, place| Err(ProtocolError::ReservedBit { bit, place });
@@ -220,6 +260,22 @@ mod tests {
             let len = bytes.len();
             bytes.extend_from_slice(b"next frame");
             prop_assert_eq!(FrameHead::parse(&bytes, FROM_CLIENT), Ok(Some((head, len))));
+        }
+
+        #[test]
+        fn a_plain_frame_is_what_the_full_parser_finds(mut bytes: Vec<u8>, first in 0x80u8..0x84, client: bool) {
+            if let Some(byte) = bytes.first_mut() {
+                *byte = first;
+            }
+            let sender = if client { Role::Client } else { Role::Server };
+            if let Some(plain) = PlainFrame::find(&bytes, sender) {
+                let rules = FrameRules { sender, deflate: false };
+                let (head, len) = FrameHead::parse(&bytes, rules).unwrap().unwrap();
+                prop_assert_eq!((len, len + head.payload_len as usize), (plain.start, plain.end));
+                prop_assert_eq!(head.mask, plain.mask);
+                let opcode = if plain.text { Opcode::Text } else { Opcode::Binary };
+                prop_assert_eq!((head.fin, head.compressed, head.opcode), (true, false, opcode));
+            }
         }
 
         #[test]

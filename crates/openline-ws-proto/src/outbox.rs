@@ -3,7 +3,8 @@
 //! Small frames are laid one behind the other in one buffer, so that many leave in one write. A
 //! large payload is not copied: it is queued as it is, behind the buffer with its head. Pings and
 //! pongs overtake queued messages at the next frame boundary, so a full queue never makes a live
-//! line look dead, and they wait in two slots rather than a queue.
+//! line look dead, and they wait in two slots rather than a queue. The keepalive has no slot of its
+//! own: while a ping of the application's waits, that one asks for a sign of life as well.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -22,8 +23,9 @@ pub(crate) const SHARE_FROM: usize = 16 * 1024;
 /// for once the first byte of the piece is written.
 const PIECE_BYTES: usize = SHARE_FROM;
 
-/// Pongs written in order before only the latest is kept. RFC 6455 §5.5.3 allows to answer the last
-/// ping alone; answering a few in order suits peers that count.
+/// Pongs laid among the messages, in order, before only the latest is kept. RFC 6455 §5.5.3 allows to
+/// answer the last ping alone; answering a few in order suits peers that count. Once output is
+/// blocked, a pong from the slot overtakes those that were laid there before and wait still.
 const PONGS_IN_ORDER_MAX: u8 = 32;
 
 /// What a message is: the two kinds that RFC 6455 §5.6 knows.
@@ -51,7 +53,8 @@ pub enum Compress {
     /// From [`crate::DeflateOptions::threshold`] bytes on.
     #[default]
     Auto,
-    /// Yes, however short.
+    /// Yes, however short. As with `Auto`, a message that would not get smaller is sent as it is,
+    /// unless later ones are to refer to it ([`crate::DeflateOptions::takeover`]).
     Always,
     /// No: it is compressed already, or mixes secrets with what an attacker may choose.
     Never,
@@ -104,31 +107,54 @@ pub(crate) struct Outbox {
     control: Option<Box<ControlLane>>,
 }
 
-/// Outboxes kept for each thread.
-const KEPT_MAX: usize = 16;
-/// What grew larger than this is freed instead of kept.
-const KEPT_CAPACITY_MAX: usize = 128 * 1024;
+/// From this size on a frame that others hold too is shared: the one copy of it stays in the cache
+/// while a thousand lines are written, and a thousand copies would not.
+const SHARE_ENCODED_FROM: usize = 256;
+
+/// Buffer bytes that a thread keeps for outboxes to come. A publication makes an outbox for each of
+/// its subscribers at once, so it has to be many.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+/// An outbox whose buffers grew larger than this is freed instead of kept.
+const KEPT_BYTES_EACH_MAX: usize = 128 * 1024;
+
+/// Empty outboxes of a thread.
+#[derive(Default)]
+struct Kept {
+    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept for the next line")]
+    outboxes: Vec<Box<Outbox>>,
+    bytes: usize,
+}
 
 thread_local! {
-    static FREE: RefCell<Vec<Box<Outbox>>> = const { RefCell::new(Vec::new()) };
+    static KEPT: RefCell<Kept> = RefCell::default();
 }
 
 impl Outbox {
     /// An empty outbox, with buffers if the thread has one to spare: a line borrows one while it has
     /// something to write, so that an idle line holds none and a busy one does not allocate.
     pub(crate) fn take() -> Box<Self> {
-        FREE.with_borrow_mut(Vec::pop).unwrap_or_default()
+        KEPT.with_borrow_mut(|kept| {
+            let outbox = kept.outboxes.pop()?;
+            kept.bytes -= outbox.capacity_bytes();
+            Some(outbox)
+        })
+        .unwrap_or_default()
     }
 
     /// Gives an outbox back that is empty.
     pub(crate) fn give(outbox: Box<Self>) {
         debug_assert!(outbox.is_empty());
-        let capacity = outbox.open.capacity() + outbox.segments.capacity() * size_of::<Segment>();
-        FREE.with_borrow_mut(|free| {
-            if free.len() < KEPT_MAX && capacity <= KEPT_CAPACITY_MAX {
-                free.push(outbox);
+        let bytes = outbox.capacity_bytes();
+        KEPT.with_borrow_mut(|kept| {
+            if bytes <= KEPT_BYTES_EACH_MAX && kept.bytes + bytes <= KEPT_BYTES_MAX {
+                kept.bytes += bytes;
+                kept.outboxes.push(outbox);
             }
         });
+    }
+
+    fn capacity_bytes(&self) -> usize {
+        size_of::<Self>() + self.open.capacity() + self.segments.capacity() * size_of::<Segment>()
     }
 
     /// Bytes that wait, control frames that overtake not counted.
@@ -169,7 +195,7 @@ impl Outbox {
 
     /// Queues a whole frame that was encoded elsewhere.
     pub(crate) fn push_encoded(&mut self, frame: &Bytes) {
-        if frame.len() < SHARE_FROM {
+        if frame.len() < SHARE_ENCODED_FROM {
             self.append(|open| open.extend_from_slice(frame));
         } else {
             self.seal(true);
@@ -189,7 +215,7 @@ impl Outbox {
     }
 
     /// Queues the close frame, behind all that waits. Pings and pongs that have no place yet are put
-    /// before it, for nothing follows a close frame (RFC 6455 §5.5.1).
+    /// before it: RFC 6455 §5.5.1 forbids data frames after a close frame, and we send none at all.
     pub(crate) fn push_close(&mut self, head: FrameHead, payload: &[u8]) {
         if let Some(lane) = &mut self.control {
             let waiting = [lane.pong.take(), lane.ping.take()];
@@ -203,9 +229,14 @@ impl Outbox {
         self.push_frame(head, payload);
     }
 
-    /// Queues a ping, ahead of messages that wait.
+    /// Queues a ping, ahead of messages that wait. One that still waits is replaced.
     pub(crate) fn push_ping(&mut self, head: FrameHead, payload: &[u8]) {
         self.lane().ping = Some(control_frame(head, payload));
+    }
+
+    /// Queues an empty ping, unless a ping waits that the peer has to answer as well.
+    pub(crate) fn push_keepalive(&mut self, head: FrameHead) {
+        self.lane().ping.get_or_insert_with(|| control_frame(head, &[]));
     }
 
     /// Drops the pieces of which no byte is written yet, but for pings and pongs. Returns how many
@@ -240,8 +271,29 @@ impl Outbox {
         })
     }
 
-    /// Takes note that the next `written` bytes are out.
+    /// Drops all that waits, what has begun as well.
+    pub(crate) fn clear(&mut self) {
+        let segments = self.segments.drain(..);
+        for segment in segments {
+            if let Segment::Frames { bytes, .. } = segment {
+                buffer_pool::give(bytes);
+            }
+        }
+        self.open.clear();
+        self.front_written = 0;
+        self.front_lacks_head = false;
+        self.queued_bytes = 0;
+        self.pongs_in_order = 0;
+        self.control = None;
+    }
+
+    /// Takes note that the next `written` bytes are out, which [`Outbox::poll_transmit`] showed.
     pub(crate) fn advance(&mut self, mut written: usize) {
+        assert!(
+            written <= self.queued_bytes,
+            "{written} bytes were reported as written, and {} wait",
+            self.queued_bytes
+        );
         while written > 0 {
             let Some(front) = self.segments.front() else {
                 self.advance_open(written);

@@ -24,7 +24,7 @@ struct Encodings {
     payload: Bytes,
     level: u32,
     plain: OnceLock<Bytes>,
-    deflated: [OnceLock<Bytes>; WINDOWS],
+    deflated: [OnceLock<Option<Bytes>>; WINDOWS],
 }
 
 impl Prepared {
@@ -38,8 +38,9 @@ impl Prepared {
         Self::new(FrameKind::Binary, data.into())
     }
 
-    /// Sets the compression level, 0 to 9, in place of the default of [`crate::DeflateOptions`].
-    /// It acts until the message is first sent.
+    /// Sets the compression level, 0 to 9 (more counts as 9), in place of the default of
+    /// [`crate::DeflateOptions`]. It makes a message of its own: what was encoded of this one before
+    /// is not shared with it.
     #[must_use]
     pub fn level(self, level: u32) -> Self {
         let encodings = &self.0;
@@ -65,11 +66,13 @@ impl Prepared {
         self.0.plain.get_or_init(|| self.0.frame(false, &self.0.payload))
     }
 
-    /// The compressed frame as a server sends it.
-    pub(crate) fn deflated(&self, window_bits: u8) -> &Bytes {
-        self.0.deflated[usize::from(window_bits - 9)].get_or_init(|| {
-            self.0.frame(true, &compress_once(&self.0.payload, self.0.level, window_bits))
-        })
+    /// The compressed frame as a server sends it; none when it would be no smaller.
+    pub(crate) fn deflated(&self, window_bits: u8) -> Option<&Bytes> {
+        let deflated = self.0.deflated[usize::from(window_bits - 9)].get_or_init(|| {
+            let payload = compress_once(&self.0.payload, self.0.level, window_bits);
+            (payload.len() < self.0.payload.len()).then(|| self.0.frame(true, &payload))
+        });
+        deflated.as_ref()
     }
 }
 

@@ -95,6 +95,37 @@ impl Receiver {
         self.message.as_ref().is_some_and(|message| message.begun)
     }
 
+    /// Forgets what has come of a message or frame.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { streaming: self.streaming, ..Self::default() };
+    }
+
+    /// Whether [`Receiver::step`] would find a whole frame in `rest`, or something else to report
+    /// or to take in.
+    pub(crate) fn has_work(&self, rest: &[u8], rules: FrameRules) -> bool {
+        if self.streaming && self.message.as_ref().is_some_and(|message| !message.data.is_empty()) {
+            return true;
+        }
+        if self.frame.is_some() {
+            return !rest.is_empty();
+        }
+        let before = usize::from(self.partial_head_len);
+        let parsed = if before == 0 {
+            FrameHead::parse(rest, rules)
+        } else {
+            let mut head = self.partial_head;
+            let more = rest.len().min(HEAD_BYTES_MAX - before);
+            head[before..before + more].copy_from_slice(&rest[..more]);
+            FrameHead::parse(&head[..before + more], rules)
+        };
+        match parsed {
+            Ok(Some((head, len))) => head.payload_len <= (before + rest.len() - len) as u64,
+            Ok(None) => false,
+            // An error is something to do as well.
+            Err(_) => true,
+        }
+    }
+
     /// Takes from the front of `input` up to the next thing to report; returns how much it took.
     pub(crate) fn step(
         &mut self,
@@ -299,10 +330,7 @@ impl Receiver {
             // A streamed message is handed over as it inflates; what one piece of input can inflate
             // to is bounded all the same.
             let limit = around.limits.message_bytes_max;
-            deflate.inflate(piece, &mut message.data, limit)?;
-            if ended {
-                deflate.finish_inflate(&mut message.data, limit)?;
-            }
+            deflate.inflate(piece, ended, &mut message.data, limit)?;
         } else {
             append(&mut message.data, piece, head, offset);
         }

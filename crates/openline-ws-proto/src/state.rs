@@ -1,6 +1,21 @@
 //! The life of a connection after the handshake, as one table.
 //!
-//! Every transition stands in [`TRANSITIONS`], and nothing here knows which side it plays.
+//! Every transition stands in [`TRANSITIONS`], and nothing here knows which side it plays:
+//!
+//! ```mermaid
+//! stateDiagram-v2
+//!     [*] --> Open
+//!     Open --> Closing: SendClose
+//!     Open --> Closed: ReceiveClose
+//!     Open --> Failed: Violation
+//!     Open --> Ended: TransportEnd
+//!     Closing --> Closed: ReceiveClose
+//!     Closing --> Failed: Violation
+//!     Closing --> Ended: TransportEnd
+//!     Failed --> Ended: TransportEnd
+//!     Closed --> Ended: TransportEnd
+//!     Ended --> [*]
+//! ```
 
 /// Where a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +55,7 @@ pub const TRANSITIONS: &[(State, Trigger, State)] = &[
     (State::Open, Trigger::Violation, State::Failed),
     (State::Open, Trigger::TransportEnd, State::Ended),
     (State::Closing, Trigger::ReceiveClose, State::Closed),
-    // Our close frame is out already and there is only one (RFC 6455 §5.5.1): just stop listening.
+    // Our close frame is queued already and there is only one (RFC 6455 §5.5.1): just stop listening.
     (State::Closing, Trigger::Violation, State::Failed),
     (State::Closing, Trigger::TransportEnd, State::Ended),
     (State::Failed, Trigger::TransportEnd, State::Ended),
@@ -56,7 +71,10 @@ impl State {
             .map(|(_, _, to)| *to)
     }
 
-    /// Whether messages and pings may be sent (RFC 6455 §5.5.1: nothing after a close frame).
+    /// Whether messages, pings and pongs may be sent. RFC 6455 §5.5.1 forbids data frames after our
+    /// close frame; we send no pongs either, which §5.5.2 would have us do until the peer's close
+    /// frame comes: a peer that looks at nothing after a close frame is not rare, and the line has
+    /// [`crate::Timeouts::close`] to live.
     pub fn may_send(self) -> bool {
         self == Self::Open
     }
@@ -79,6 +97,18 @@ mod tests {
             let again = TRANSITIONS[i + 1..].iter().any(|(f, b, _)| f == from && b == by);
             assert!(!again, "{from:?} {by:?} stands twice");
         }
+    }
+
+    #[test]
+    fn the_diagram_is_the_table() {
+        let drawn: Vec<&str> = include_str!("state.rs")
+            .lines()
+            .map_while(|line| line.strip_prefix("//!"))
+            .map(str::trim)
+            .filter(|line| line.contains("-->") && !line.contains("[*]"))
+            .collect();
+        let rows = TRANSITIONS.iter().map(|(from, by, to)| format!("{from:?} --> {to:?}: {by:?}"));
+        assert_eq!(drawn, rows.collect::<Vec<_>>());
     }
 
     #[test]

@@ -286,3 +286,90 @@ fn rfc6455_5_5_a_reason_that_is_too_long_is_cut_at_a_character() {
         assert_eq!(out, [sent_close(1000, &"é".repeat(CLOSE_REASON_MAX / 2))]);
     }
 }
+
+#[test]
+fn aborting_cuts_a_fragmented_message_short_and_nothing_can_follow_it() {
+    // The messages alone were dropped, and a continuation of one of them could be sent.
+    for case in [server(), client()] {
+        let mut connection = case.connection();
+        let piece = || Bytes::from(vec![1; 20_000]);
+        connection.send_fragment(Some(FrameKind::Binary), piece(), false).unwrap();
+        let mut out: Vec<u8> = connection.poll_transmit().flatten().copied().take(3).collect();
+        connection.handle_transmitted(3, NOW);
+        connection.send_fragment(None, piece(), false).unwrap();
+        let dropped = connection.abort(reason(1013, "too slow"), NOW).unwrap();
+        assert!((20_000..20_020).contains(&dropped), "{dropped} bytes");
+        assert_eq!(connection.send_fragment(None, piece(), true), Err(SendError::Closed));
+        assert_eq!(connection.send(FrameKind::Binary, b"x"), Err(SendError::Closed));
+        out.extend(drain(&mut connection));
+        let frames = decode(case.role, &out);
+        assert_eq!(frames.len(), 2, "what had begun, and the close frame");
+        assert!(!frames[0].fin && frames[0].payload == vec![1; 20_000]);
+        assert_eq!(frames[1], sent_close(1013, "too slow"));
+    }
+}
+
+#[test]
+fn aborting_with_a_code_that_may_not_be_sent_drops_nothing() {
+    let mut connection = server().connection();
+    connection.send(FrameKind::Text, b"queued").unwrap();
+    let refused = Err(SendError::InvalidCloseCode(CloseCode(1006)));
+    assert_eq!(connection.abort(reason(1006, ""), NOW), refused);
+    assert_eq!(decode(Role::Server, &drain(&mut connection)), [sent(TEXT, "queued")]);
+}
+
+#[test]
+fn aborting_a_line_that_closes_already_leaves_its_close_frame_alone() {
+    let mut connection = server().connection();
+    connection.send(FrameKind::Text, b"last words").unwrap();
+    connection.close(reason(1000, ""), NOW).unwrap();
+    assert_eq!(connection.abort(reason(1013, "too slow"), NOW), Ok(0));
+    let out = decode(Role::Server, &drain(&mut connection));
+    assert_eq!(out, [sent(TEXT, "last words"), sent_close(1000, "")]);
+}
+
+#[test]
+fn when_the_transport_takes_no_more_nothing_waits_and_input_goes_on() {
+    for case in [server(), client()] {
+        let mut connection = case.connection();
+        connection.send(FrameKind::Text, b"half written").unwrap();
+        connection
+            .send_fragment(Some(FrameKind::Text), Bytes::from(vec![b'a'; 20_000]), false)
+            .unwrap();
+        connection.ping(b"overtakes").unwrap();
+        assert!(connection.poll_transmit().count() > 1);
+        connection.handle_transmitted(3, NOW);
+        connection.handle_write_end();
+        assert!(!connection.wants_transmit());
+        assert_eq!(connection.queued_bytes(), 0);
+        let rest = connection.send_fragment(None, Bytes::from_static(b"b"), true);
+        assert_eq!(rest, Err(SendError::Closed));
+        assert_eq!(connection.ping(b""), Err(SendError::Closed));
+        let input = support::bytes(&[
+            frame(TEXT, "still coming").to(case.role),
+            frame(PING, "").to(case.role),
+            frame(CLOSE, [3, 0xe8]).to(case.role),
+        ]);
+        let expected = [
+            Seen::Text("still coming".into()),
+            Seen::Ping(Vec::new()),
+            Seen::Close(reason(1000, "")),
+        ];
+        assert_eq!(feed(&mut connection, &input, NOW), expected);
+        assert!(!connection.wants_transmit(), "the answers have nowhere to go");
+        assert_eq!(connection.should_end_transport(), case.role == Role::Server);
+    }
+}
+
+#[test]
+fn on_a_closed_line_a_fragment_out_of_order_is_told_that_it_is_closed() {
+    let x = || Bytes::from_static(b"x");
+    let mut connection = server().connection();
+    connection.close(reason(1000, ""), NOW).unwrap();
+    assert_eq!(connection.send_fragment(None, x(), true), Err(SendError::Closed));
+    let mut connection = server().connection();
+    connection.send_fragment(Some(FrameKind::Text), x(), false).unwrap();
+    connection.close(reason(1000, ""), NOW).unwrap();
+    let second = connection.send_fragment(Some(FrameKind::Text), x(), true);
+    assert_eq!(second, Err(SendError::Closed));
+}

@@ -189,15 +189,14 @@ fn rfc6455_5_5_we_send_no_control_frame_over_125_bytes() {
 }
 
 #[test]
-fn discarding_what_is_queued_leaves_a_line_that_can_still_close() {
+fn aborting_drops_what_is_queued_and_closes() {
     // A ping that had its place among the queued frames was dropped with them, and the line then
     // waited for it to be written for ever.
     let mut connection = server().connection();
     connection.send(FrameKind::Text, b"queued").unwrap();
     connection.ping(b"overtakes").unwrap();
     assert!(connection.poll_transmit().next().is_some());
-    connection.discard_queued();
-    connection.close(support::reason(1013, "too slow"), NOW).unwrap();
+    connection.abort(support::reason(1013, "too slow"), NOW).unwrap();
     let out = decode(Role::Server, &drain(&mut connection));
     assert_eq!(out.last(), Some(&support::sent_close(1013, "too slow")));
     assert!(!out.contains(&sent(TEXT, "queued")));
@@ -205,15 +204,15 @@ fn discarding_what_is_queued_leaves_a_line_that_can_still_close() {
 }
 
 #[test]
-fn pongs_are_answered_again_after_discarding() {
+#[should_panic(expected = "8 bytes were reported as written, and 7 wait")]
+fn more_cannot_have_been_written_than_waits() {
     let mut connection = server().connection();
-    connection.send(FrameKind::Text, b"queued").unwrap();
-    connection.ping(b"overtakes").unwrap();
-    assert!(connection.poll_transmit().next().is_some());
-    connection.discard_queued();
-    drain(&mut connection);
-    feed(&mut connection, &frame(PING, "again").bytes(), NOW);
-    connection.ping(b"ours").unwrap();
-    let out = decode(Role::Server, &drain(&mut connection));
-    assert!(out.contains(&sent(PONG, "again")) && out.contains(&sent(PING, "ours")), "{out:?}");
+    connection.send(FrameKind::Text, b"hello").unwrap();
+    connection.handle_transmitted(8, NOW);
+}
+
+#[test]
+#[should_panic(expected = "1 bytes were reported as written, and none wait")]
+fn nothing_can_have_been_written_when_nothing_waits() {
+    server().connection().handle_transmitted(1, NOW);
 }

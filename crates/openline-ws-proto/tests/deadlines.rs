@@ -256,3 +256,25 @@ fn time_near_its_end_does_not_wrap_around() {
     feed(&mut connection, &frame(PING, "").bytes(), Timestamp(u64::MAX - 1));
     assert_eq!(connection.handle_timeout(Timestamp(u64::MAX - 1)), None);
 }
+
+#[test]
+fn the_keepalive_does_not_take_the_place_of_a_ping_that_waits() {
+    let mut connection = server().connection();
+    connection.send(FrameKind::Text, b"queued").unwrap();
+    connection.handle_transmitted(0, at(20));
+    connection.ping(b"the application's").unwrap();
+    assert_eq!(connection.handle_timeout(at(25)), None);
+    let out = sent_at(&mut connection, Role::Server, at(25));
+    // One ping is enough: its pong is a sign of life as well.
+    assert_eq!(out, [sent(PING, "the application's"), sent(TEXT, "queued")]);
+    assert_eq!(connection.handle_timeout(at(35)), Some(Expired::Pong));
+}
+
+#[test]
+fn a_ping_of_the_applications_starts_no_deadline() {
+    let mut connection = server().connection();
+    connection.ping(b"").unwrap();
+    sent_at(&mut connection, Role::Server, at(1));
+    assert_eq!(connection.handle_timeout(at(24)), None);
+    assert_eq!(connection.poll_timeout(), Some(at(25)), "the next keepalive");
+}

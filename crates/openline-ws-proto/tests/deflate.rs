@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use openline_ws_proto::handshake::client::{Handshake, ResponseError};
 use openline_ws_proto::handshake::server::Offer;
-use openline_ws_proto::{Compress, DeflateOptions, DeflateParams, FrameKind, Role};
+use openline_ws_proto::{Compress, DeflateOptions, DeflateParams, FrameKind, Prepared, Role};
 use support::{
     BINARY, CLOSE, CONTINUATION, Case, NOW, PING, PONG, Pair, Seen, TEXT, client, decode, deflated,
     drain, frame, server,
@@ -122,6 +122,35 @@ fn what_does_not_inflate_is_refused() {
 }
 
 #[test]
+fn rfc7692_7_2_2_a_message_cut_inside_a_block_is_refused() {
+    // "Hello" without its last two bytes came out as "Helh": the tail was read as codes.
+    let hello = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    for no_takeover in [false, true] {
+        let params =
+            DeflateParams { client_no_context_takeover: no_takeover, ..DeflateParams::default() };
+        for cut in 0..hello.len() {
+            let outcome = server().deflate(params).run(&[frame(TEXT, &hello[..cut]).rsv(4)]);
+            let sentence = "compressed message does not inflate".to_owned();
+            assert_eq!(outcome.refused(), (1007, sentence), "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn rfc7692_7_2_3_4_the_window_outlives_a_block_that_says_it_is_the_last() {
+    // Both with the byte that should follow such a block and without.
+    for first in [&b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"[..], b"\xf3\x48\xcd\xc9\xc9\x07\x00"] {
+        let outcome = with_deflate(server()).run(&[
+            frame(TEXT, first).rsv(4),
+            frame(TEXT, "between"),
+            frame(TEXT, b"\xf2\x00\x11\x00\x00").rsv(4),
+        ]);
+        let hello = Seen::Text("Hello".into());
+        assert_eq!(outcome.seen(), [hello.clone(), Seen::Text("between".into()), hello]);
+    }
+}
+
+#[test]
 fn blocks_that_say_they_are_the_last_are_cheap_to_read() {
     // Each pair of bytes is an empty last block: the codec begins anew half a million times.
     let wire = b"\x03\x00".repeat(500_000);
@@ -131,6 +160,112 @@ fn blocks_that_say_they_are_the_last_are_cheap_to_read() {
     let event = connection.handle_input(&mut input, NOW).map(|progress| progress.consumed);
     assert!(event.is_ok());
     assert!(begun.elapsed().as_secs() < 2, "it took {:?}", begun.elapsed());
+}
+
+#[test]
+fn blocks_that_say_they_are_the_last_are_cheap_to_read_behind_a_full_window() {
+    let mut wire = deflated(&noise(40_000));
+    wire.extend([0x00, 0x00, 0xff, 0xff]);
+    wire.extend(b"\x03\x00".repeat(400_000));
+    let mut connection = with_deflate(server()).connection();
+    let mut input = frame(BINARY, &wire).rsv(4).bytes();
+    let begun = std::time::Instant::now();
+    assert!(connection.handle_input(&mut input, NOW).is_ok());
+    assert!(begun.elapsed().as_secs() < 2, "it took {:?}", begun.elapsed());
+}
+
+/// Bytes that do not compress.
+fn noise(len: u32) -> Vec<u8> {
+    (0..len)
+        .map(|i| (i.wrapping_mul(i ^ 0x9e37_79b9).wrapping_mul(2_654_435_761) >> 23) as u8)
+        .collect()
+}
+
+#[test]
+fn a_message_that_compression_does_not_make_smaller_goes_as_it_is() {
+    let message = noise(5_000);
+    for role in [Role::Server, Role::Client] {
+        for takeover in [false, true] {
+            let params = DeflateParams {
+                server_no_context_takeover: !takeover,
+                client_no_context_takeover: !takeover,
+                ..DeflateParams::default()
+            };
+            let mut connection = Case::new(role).deflate(params).connection();
+            connection.send(FrameKind::Binary, &message).unwrap();
+            let shared = Bytes::from(message.clone());
+            connection.send_shared(FrameKind::Binary, shared, Compress::Always).unwrap();
+            let mut compressed = vec![takeover; 2];
+            if role == Role::Server {
+                // It refers to nothing and nothing refers to it.
+                connection.send_prepared(&Prepared::binary(message.clone())).unwrap();
+                compressed.push(false);
+            }
+            let frames = decode(role, &drain(&mut connection));
+            let seen: Vec<bool> = frames.iter().map(|frame| frame.compressed).collect();
+            assert_eq!(seen, compressed, "{role:?}, takeover {takeover}");
+        }
+    }
+}
+
+#[test]
+fn messages_that_compress_and_such_that_do_not_can_take_turns() {
+    for takeover in [false, true] {
+        let mut pair = Pair::new(Some(DeflateParams {
+            server_no_context_takeover: !takeover,
+            client_no_context_takeover: !takeover,
+            ..DeflateParams::default()
+        }));
+        let messages = [noise(5_000), vec![7; 5_000], noise(50_000), noise(5_000), vec![7; 5_000]];
+        for message in &messages {
+            pair.server.send(FrameKind::Binary, message).unwrap();
+            pair.server.send_prepared(&Prepared::binary(message.clone())).unwrap();
+            pair.client.send(FrameKind::Binary, message).unwrap();
+        }
+        let once: Vec<Seen> = messages.iter().cloned().map(Seen::Binary).collect();
+        let twice: Vec<Seen> = once.iter().flat_map(|seen| [seen.clone(), seen.clone()]).collect();
+        assert!(pair.client_sees() == twice);
+        assert!(pair.server_sees() == once);
+    }
+}
+
+#[test]
+fn a_large_compressed_message_is_not_copied_into_the_queue() {
+    // Half of it compresses, so what is left is large still.
+    let message = [noise(30_000), vec![7; 30_000]].concat();
+    for role in [Role::Server, Role::Client] {
+        let mut connection = with_deflate(Case::new(role)).connection();
+        connection.send(FrameKind::Binary, &message).unwrap();
+        assert_eq!(connection.poll_transmit().count(), 2, "the head, and what is shared");
+        let frames = decode(role, &drain(&mut connection));
+        assert!(
+            frames[0].compressed
+                && inflates_within(15, &[frames[0].payload.clone()]) == [message.clone()]
+        );
+    }
+}
+
+#[test]
+fn options_out_of_range_are_brought_into_it() {
+    // Level 10 and a window of 16 bits were a panic at the first compression.
+    let text = "words and words and more words ".repeat(100);
+    for level in [9, 10, u32::MAX] {
+        for bits in [0, 7, 15, 16, u8::MAX] {
+            let params = DeflateParams {
+                server_max_window_bits: bits,
+                client_max_window_bits: bits,
+                ..DeflateParams::default()
+            };
+            let mut case = server().deflate(params);
+            case.config.deflate.level = level;
+            let (mut connection, mut peer) =
+                (case.connection(), client().deflate(params).connection());
+            connection.send(FrameKind::Text, text.as_bytes()).unwrap();
+            connection.send_prepared(&Prepared::text(text.clone()).level(level)).unwrap();
+            let seen = support::feed(&mut peer, &drain(&mut connection), NOW);
+            assert_eq!(seen, [Seen::Text(text.clone()), Seen::Text(text.clone())]);
+        }
+    }
 }
 
 /// Sends one message with each choice; returns which were compressed.

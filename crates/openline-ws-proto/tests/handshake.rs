@@ -51,3 +51,27 @@ fn a_content_length_that_is_not_ascii_is_still_a_content_length() {
         assert_eq!(rejection.message, "A WebSocket handshake has no body.", "{value:x?}");
     }
 }
+
+#[test]
+fn a_list_with_bytes_that_are_not_ascii_is_refused_rather_than_read_without_them() {
+    for name in [
+        "Upgrade",
+        "Connection",
+        "Sec-WebSocket-Version",
+        "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Extensions",
+    ] {
+        let mut head = REQUEST.trim_end().as_bytes().to_vec();
+        head.extend_from_slice(format!("\r\n{name}: caf").as_bytes());
+        head.extend_from_slice(b"\xe9\r\n\r\n");
+        let mut reader = HeadReader::new();
+        assert_eq!(reader.handle_input(&head), Ok(true));
+        let request = reader.request().unwrap();
+        assert!(Offer::is_attempted(&request));
+        let rejection = Offer::from_http1(&request).unwrap_err();
+        assert_eq!(rejection.status, 400, "{name}");
+        let name = name.to_lowercase();
+        let sentence = format!("The {name} header has what is not visible ASCII.");
+        assert_eq!(rejection.message, sentence);
+    }
+}

@@ -221,3 +221,48 @@ fn a_streamed_message_may_be_cut_short_by_a_close_frame() {
     let expected = [chunks(FrameKind::Text, "half", true, false), Seen::Close(reason(1001, ""))];
     assert_eq!(outcome.seen(), expected);
 }
+
+#[test]
+fn what_is_left_to_do_is_recognised_in_the_middle_of_a_frame_too() {
+    // After the chunk of what had been put together the rest begins inside a frame, and its payload
+    // was read as a head.
+    for payload in [vec![0x00; 20], vec![b'x'; 20]] {
+        let input = frame(BINARY, &payload).unmasked().bytes();
+        let mut connection = client().connection();
+        feed(&mut connection, &input[..10], NOW);
+        assert!(!connection.has_whole_frame(&[]), "all there is was taken in");
+        assert!(connection.has_whole_frame(&[0]), "a piece of the frame can be taken in");
+        connection.set_streaming(true);
+        assert!(connection.has_whole_frame(&[]), "a chunk can be handed over");
+        let mut rest = input[10..].to_vec();
+        let progress = connection.handle_input(&mut rest, NOW).expect("lawful");
+        assert_eq!(progress.consumed, 0);
+        for cut in 1..rest.len() {
+            assert!(connection.has_whole_frame(&rest[..cut]));
+        }
+        assert!(!connection.has_whole_frame(&[]));
+    }
+}
+
+#[test]
+fn what_is_left_to_do_is_recognised_in_the_middle_of_a_head_too() {
+    let begin = frame(BINARY, "first").more().unmasked().bytes();
+    let next = frame(CONTINUATION, [1; 300]).unmasked().bytes();
+    for cut in 1..4 {
+        let mut connection = client().connection();
+        feed(&mut connection, &[&begin[..], &next[..cut]].concat(), NOW);
+        connection.set_streaming(true);
+        assert_eq!(connection.handle_input(&mut next.clone(), NOW).expect("lawful").consumed, 0);
+        for end in cut..=next.len() {
+            let whole = connection.has_whole_frame(&next[cut..end]);
+            assert_eq!(whole, end == next.len(), "{cut}, {end}");
+        }
+    }
+}
+
+#[test]
+fn on_a_line_that_listens_no_more_nothing_is_left_to_do() {
+    let mut connection = server().connection();
+    feed(&mut connection, &frame(CLOSE, "").bytes(), NOW);
+    assert!(!connection.has_whole_frame(&frame(TEXT, "late").bytes()));
+}

@@ -6,16 +6,7 @@
 
 use std::error::Error;
 
-use tokio::net::{TcpListener, TcpStream};
-
-async fn echo(stream: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>> {
-    stream.set_nodelay(true)?;
-    let mut ws = openline_ws::accept(stream).await?.accept().await?;
-    while let Some(message) = ws.recv().await? {
-        ws.send(message).await?;
-    }
-    Ok(())
-}
+use tokio::net::TcpListener;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -25,10 +16,13 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("listening on ws://{}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
         tokio::spawn(async move {
-            if let Err(error) = echo(stream).await {
-                eprintln!("{error}");
+            let mut ws = openline_ws::accept(stream).await?.accept().await?;
+            while let Some(message) = ws.recv().await? {
+                ws.send(message).await?;
             }
+            Ok::<_, Box<dyn Error + Send + Sync>>(())
         });
     }
 }

@@ -74,10 +74,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     }
 
     /// The next thing from the peer; `None` when the line is over.
+    #[inline(always)]
     pub(crate) fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Arrived>, Error>> {
+        // Most messages of a busy line are here already.
+        match self.handle_rest() {
+            Some(arrived) => Poll::Ready(Ok(Some(arrived))),
+            None => self.poll_transport(cx),
+        }
+    }
+
+    #[inline(never)]
+    fn poll_transport(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Arrived>, Error>> {
         loop {
             if self.over {
                 return Poll::Ready(self.take_failure().map_or(Ok(None), Err));
@@ -134,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             }
         }
         if self.write_half_broken {
-            self.connection.discard_queued();
+            self.connection.handle_write_end();
             return Poll::Ready(Err(Error::Closed));
         }
         Pin::new(&mut self.io).poll_flush(cx).map_err(Error::Io)
@@ -183,23 +193,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     }
 
     /// Handles input that is in memory, up to the next event.
+    #[inline(always)]
     fn handle_rest(&mut self) -> Option<Arrived> {
-        let mut rest = self.rest.take()?;
-        let (consumed, arrived) = self.handle_input(rest.bytes_mut());
-        self.rest = rest.advance(consumed);
-        arrived
-    }
-
-    /// Handles input up to the next event; returns how much of it is done with.
-    fn handle_input(&mut self, input: &mut [u8]) -> (usize, Option<Arrived>) {
+        let rest = self.rest.as_mut()?;
+        let input = rest.bytes_mut();
         let len = input.len();
-        match self.connection.handle_input(input, self.read_at) {
+        let (consumed, arrived) = match self.connection.handle_input(input, self.read_at) {
             Ok(progress) => (progress.consumed, progress.event.map(Arrived::from)),
             Err(error) => {
                 self.failure = Some(Box::new(Error::Protocol(error)));
                 (len, None)
             }
+        };
+        if rest.consume(consumed) {
+            self.rest.take().map(Rest::give);
         }
+        arrived
     }
 
     /// Reads once. `Ready(None)` says that something happened but no event.
@@ -211,9 +220,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 Ok(()) => {
                     self.read_at = clock::now();
                     let input = buffer.filled_mut();
-                    let (consumed, arrived) = self.handle_input(input);
-                    self.rest = Rest::keep(&input[consumed..]);
-                    return Poll::Ready(arrived);
+                    return Poll::Ready(match self.connection.handle_input(input, self.read_at) {
+                        Ok(progress) => {
+                            let (consumed, arrived) =
+                                (progress.consumed, progress.event.map(Arrived::from));
+                            self.rest = Rest::keep(&input[consumed..]);
+                            arrived
+                        }
+                        Err(error) => {
+                            self.failure = Some(Box::new(Error::Protocol(error)));
+                            None
+                        }
+                    });
                 }
                 Err(error) if is_peer_gone(&error) => self.end(None),
                 Err(error) => self.end(Some(Error::Io(error))),
@@ -277,6 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 }
 
 impl From<Event<'_>> for Arrived {
+    #[inline(always)]
     fn from(event: Event<'_>) -> Self {
         match event {
             Event::Text(text) => Self::Message(Message::Text(match text {

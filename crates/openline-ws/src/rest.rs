@@ -11,6 +11,7 @@ const KEPT_MAX: usize = 16;
 const KEPT_CAPACITY_MAX: usize = 128 * 1024;
 
 thread_local! {
+    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept")]
     static FREE: RefCell<Vec<Box<Rest>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -39,19 +40,20 @@ impl Rest {
         &mut self.buffer[self.start..]
     }
 
-    /// Lets go of the first `consumed` bytes; returns what is left, if anything.
-    pub(crate) fn advance(mut self: Box<Self>, consumed: usize) -> Option<Box<Self>> {
+    /// Lets go of the first `consumed` bytes; returns whether that was all.
+    pub(crate) fn consume(&mut self, consumed: usize) -> bool {
         self.start += consumed;
-        if self.start < self.buffer.len() {
-            return Some(self);
-        }
-        self.buffer.clear();
-        self.start = 0;
+        self.start == self.buffer.len()
+    }
+
+    /// Gives a used-up buffer back.
+    pub(crate) fn give(mut rest: Box<Self>) {
+        rest.buffer.clear();
+        rest.start = 0;
         FREE.with_borrow_mut(|free| {
-            if free.len() < KEPT_MAX && self.buffer.capacity() <= KEPT_CAPACITY_MAX {
-                free.push(self);
+            if free.len() < KEPT_MAX && rest.buffer.capacity() <= KEPT_CAPACITY_MAX {
+                free.push(rest);
             }
         });
-        None
     }
 }

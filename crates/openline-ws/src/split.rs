@@ -435,8 +435,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
                 self.stats.dropped += self.backlog.len() as u64 + 1;
                 self.backlog.clear();
                 self.backlog_bytes = 0;
-                self.ws.line.connection.discard_queued();
-                let _ = self.ws.line.connection.close(reason, clock::now());
+                let _ = self.ws.line.connection.abort(reason, clock::now());
                 self.write_soon();
                 return Err(TrySendError::Closed);
             }

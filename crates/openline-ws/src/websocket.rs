@@ -107,8 +107,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     /// When the peer breaks the protocol (it has been told), a deadline passes, or the transport
     /// fails other than by the peer's going away. The line is over then.
-    pub async fn recv(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|cx| self.poll_recv(cx)).await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<Message>, Error>> {
+        poll_fn(|cx| self.poll_recv(cx))
     }
 
     /// As [`WebSocket::recv`], and tells of pings and pongs too.
@@ -216,11 +216,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     /// As [`WebSocket::recv`].
+    #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         loop {
-            match ready!(self.poll_recv_any(cx)?) {
-                Some(Incoming::Message(message)) => return Poll::Ready(Ok(Some(message))),
-                Some(Incoming::Ping(_) | Incoming::Pong(_)) => {}
+            self.end_streaming();
+            match ready!(self.line.poll_event(cx)?) {
+                Some(Arrived::Message(message)) => return Poll::Ready(Ok(Some(message))),
+                // A chunk is the rest of a message of which the application has read enough.
+                Some(
+                    Arrived::Ping(_) | Arrived::Pong(_) | Arrived::Chunk { .. } | Arrived::Close,
+                ) => {}
                 None => return Poll::Ready(Ok(None)),
             }
         }
@@ -228,19 +233,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     fn poll_recv_any(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Incoming>, Error>> {
         loop {
-            if self.line.streaming && !self.line.connection.in_streamed_message() {
-                self.set_streaming(false);
-            }
+            self.end_streaming();
             let incoming = match ready!(self.line.poll_event(cx)?) {
                 Some(Arrived::Message(message)) => Incoming::Message(message),
                 Some(Arrived::Ping(payload)) => Incoming::Ping(payload),
                 Some(Arrived::Pong(payload)) => Incoming::Pong(payload),
-                // The rest of a message of which the application has read as much as it wanted.
-                Some(Arrived::Chunk { .. }) => continue,
-                Some(Arrived::Close) => continue,
+                Some(Arrived::Chunk { .. } | Arrived::Close) => continue,
                 None => return Poll::Ready(Ok(None)),
             };
             return Poll::Ready(Ok(Some(incoming)));
+        }
+    }
+
+    /// Receives whole messages again, once no message is under way of which a part was handed over.
+    #[inline]
+    fn end_streaming(&mut self) {
+        if self.line.streaming && !self.line.connection.in_streamed_message() {
+            self.set_streaming(false);
         }
     }
 

@@ -4,6 +4,13 @@
 
 use serde_json::{Map, Value};
 
+use super::reply::json_len;
+
+/// The longest text, in bytes of JSON. What is said goes out with the text in it twice, and is to stay
+/// below the 1 MiB that many clients take as one message.
+pub(super) const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// The longest id of a request, in bytes of JSON.
+const ID_BYTES_MAX: usize = 128;
 /// The longest name of a person, in bytes.
 const USERNAME_BYTES_MAX: usize = 64;
 /// The longest status, in bytes.
@@ -36,8 +43,9 @@ pub(super) enum Command {
     SetPresence {
         status: String,
     },
+    /// As JSON.
     SaveState {
-        data: Value,
+        data: String,
     },
     Ping,
     History {
@@ -74,6 +82,11 @@ impl Request {
             Err(error) => return refuse(None, "invalid_json", "Invalid JSON", error.to_string()),
         };
         let id = message.get("id").filter(|id| id.is_string() || id.is_number()).cloned();
+        if id.as_ref().is_some_and(|id| id.to_string().len() > ID_BYTES_MAX) {
+            let Invalid { code, detail } =
+                invalid("id", &format!("has at most {ID_BYTES_MAX} bytes as JSON"));
+            return refuse(None, code, "Invalid field", detail);
+        }
         let Some(kind) = message.get("type").and_then(Value::as_str) else {
             let detail = "A message has a \"type\", a string.".to_owned();
             return refuse(id, "missing_field", "Missing field", detail);
@@ -115,7 +128,7 @@ impl<'a> Parameters<'a> {
         Ok(Some(match kind {
             "join" => Command::Join { username: self.username()?, room: self.room()? },
             "chat" => Command::Chat {
-                text: self.required("text", self.text("text", usize::MAX)?)?,
+                text: self.required("text", self.said()?)?,
                 username: self.username()?,
                 echo: self.flag("echo")?.unwrap_or(true),
             },
@@ -136,8 +149,8 @@ impl<'a> Parameters<'a> {
     }
 
     fn find(&self, name: &str) -> Option<&'a Value> {
-        let found = self.data.and_then(|data| data.get(name)).or_else(|| self.top.get(name));
-        found.filter(|value| !value.is_null())
+        let found = |fields: &'a Map<String, Value>| fields.get(name).filter(|v| !v.is_null());
+        self.data.and_then(found).or_else(|| found(self.top))
     }
 
     fn required<T>(&self, name: &str, value: Option<T>) -> Result<T, Invalid> {
@@ -153,6 +166,15 @@ impl<'a> Parameters<'a> {
             Some(Value::String(text)) if text.len() <= bytes_max => Ok(Some(text.clone())),
             Some(Value::String(_)) => Err(invalid(name, &format!("has at most {bytes_max} bytes"))),
             Some(_) => Err(invalid(name, "is a string")),
+        }
+    }
+
+    fn said(&self) -> Result<Option<String>, Invalid> {
+        match self.text("text", TEXT_BYTES_MAX)? {
+            Some(text) if json_len(&text) > TEXT_BYTES_MAX => {
+                Err(invalid("text", &format!("has at most {TEXT_BYTES_MAX} bytes as JSON")))
+            }
+            text => Ok(text),
         }
     }
 
@@ -192,10 +214,10 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    fn state(&self) -> Result<Value, Invalid> {
-        let data = self.required("data", self.top.get("data"))?;
-        match data.to_string().len() <= STATE_BYTES_MAX {
-            true => Ok(data.clone()),
+    fn state(&self) -> Result<String, Invalid> {
+        let data = self.required("data", self.top.get("data"))?.to_string();
+        match data.len() <= STATE_BYTES_MAX {
+            true => Ok(data),
             false => Err(invalid("data", &format!("has at most {STATE_BYTES_MAX} bytes as JSON"))),
         }
     }
@@ -220,6 +242,8 @@ mod tests {
             Command::Chat { text: "hi".into(), username: Some("Ann".into()), echo: true };
         assert_eq!(command(r#"{"type":"chat","text":"hi","username":"Ann"}"#), expected);
         assert_eq!(command(r#"{"type":"chat","data":{"text":"hi","username":"Ann"}}"#), expected);
+        let mixed = r#"{"type":"chat","text":"hi","data":{"text":null,"username":"Ann"}}"#;
+        assert_eq!(command(mixed), expected);
     }
 
     #[test]
@@ -229,6 +253,22 @@ mod tests {
         assert_eq!(request.id, Some(json!(7)));
         let history = Command::History { room: Some("x".into()), limit: Some(2) };
         assert_eq!(request.command, history);
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_by_its_length_as_json() {
+        let refused =
+            |message: Value| Request::parse(&message.to_string()).map_err(|refusal| refusal.detail);
+        let chat = |text: String| json!({ "type": "chat", "text": text });
+        assert!(refused(chat("a".repeat(TEXT_BYTES_MAX))).is_ok());
+        assert!(refused(chat("\u{1}".repeat(TEXT_BYTES_MAX / 6 + 1))).is_err());
+        let state = |len| json!({ "type": "saveState", "data": "a".repeat(len) });
+        assert!(refused(state(STATE_BYTES_MAX - 2)).is_ok());
+        assert!(refused(state(STATE_BYTES_MAX)).is_err());
+        let ping = |len| json!({ "type": "ping", "id": "a".repeat(len) });
+        assert!(refused(ping(ID_BYTES_MAX - 2)).is_ok());
+        let detail = "\"id\" has at most 128 bytes as JSON.".to_owned();
+        assert_eq!(refused(ping(ID_BYTES_MAX)), Err(detail));
     }
 
     #[test]

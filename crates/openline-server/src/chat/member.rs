@@ -1,6 +1,5 @@
 //! A line in the chat.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use openline_ws::{
@@ -15,7 +14,8 @@ use super::room::{Room, User};
 use crate::connection::catch_panic;
 use crate::shard::{Shard, Shared};
 
-/// What may wait for a line that does not keep up.
+/// What may wait for a line that does not keep up, or that asks without reading the answers: the
+/// longest history and list, and some more.
 const QUEUE_BYTES_MAX: usize = 4 << 20;
 /// DESIGN: a line that does not keep up.
 const SLOW_CONSUMER: CloseCode = CloseCode(4006);
@@ -24,7 +24,8 @@ struct Member {
     number: u64,
     user: User,
     room: Arc<Room>,
-    state: Value,
+    /// What it had kept, as JSON.
+    state: Option<Box<str>>,
     line: Sender,
     shard: Arc<Shard>,
     shared: Arc<Shared>,
@@ -43,11 +44,11 @@ pub(crate) async fn serve<S>(
     let (mut reader, line) =
         ws.split_with(QueueOptions { bytes_max: QUEUE_BYTES_MAX, slow_consumer });
     let mut member = Member::enter(&room, line, shard, shared);
-    if catch_panic(AssertUnwindSafe(member.converse(&mut reader))).await.is_err() {
+    if catch_panic(member.converse(&mut reader)).await.is_err() {
         let _ = member.line.close(CloseCode::INTERNAL_ERROR, "internal error");
         while let Ok(Some(_)) = reader.recv().await {}
     }
-    member.exit().await;
+    member.leave().await;
 }
 
 impl Member {
@@ -59,9 +60,9 @@ impl Member {
             status: "online".to_owned(),
             joined_at: reply::timestamp(),
         };
-        let number = shared.rooms.next_member();
+        let number = shared.rooms.next_number();
         let room = shared.rooms.enter(room, number, user.clone());
-        Self { number, user, room, state: Value::Null, line, shard, shared }
+        Self { number, user, room, state: None, line, shard, shared }
     }
 
     async fn converse<S>(&mut self, reader: &mut Reader<S>)
@@ -72,11 +73,8 @@ impl Member {
             "clientId": self.user.client_id,
             "message": format!("Welcome to {}, {}", self.room.name, self.user.username),
         });
-        self.tell(reply::message("welcome", None, welcome)).await;
-        self.tell(reply::message("history", None, self.room.history(None).await)).await;
-        self.tell(self.room.user_list()).await;
-        // From here on the line hears the room: after what it was told about the time before.
-        self.shard.join(&self.room.name, self.number, self.line.clone());
+        self.tell(reply::message("welcome", None, &welcome));
+        self.room.subscribe(&self.shard, self.number, &self.line).await;
         self.room.list_changed();
         // An error has been told to the peer and is the line's end, as a close is.
         while let Ok(Some(message)) = reader.recv().await {
@@ -91,8 +89,10 @@ impl Member {
             };
             match request {
                 Ok(request) => self.handle(request).await,
-                Err(refusal) => self.tell(reply::error(&refusal)).await,
+                Err(refusal) => self.tell(reply::error(&refusal)),
             }
+            // One read brings thousands of short requests, and the thread has other lines.
+            tokio::task::consume_budget().await;
         }
     }
 
@@ -107,7 +107,8 @@ impl Member {
             }
             Command::Typing { is_typing } => {
                 let typing = json!({ "user": self.user.username, "isTyping": is_typing });
-                self.room.publish(reply::message("typing", None, typing), Some(self.number)).await;
+                let typing = reply::message("typing", None, &typing);
+                self.room.publish(typing, Some(self.number)).await;
             }
             Command::SetPresence { status } => {
                 self.user.status.clone_from(&status);
@@ -115,14 +116,14 @@ impl Member {
                 self.room.list_changed();
             }
             Command::SaveState { data } => {
-                self.state = data;
+                self.state = Some(data.into());
                 if id.is_some() {
-                    self.tell(reply::message("saveState", id, json!({ "saved": true }))).await;
+                    self.tell(reply::message("saveState", id, &json!({ "saved": true })));
                 }
             }
             Command::Ping => {
                 let pong = json!({ "timestamp": reply::timestamp() });
-                self.tell(reply::message("pong", id, pong)).await;
+                self.tell(reply::message("pong", id, &pong));
             }
             Command::History { room, limit } => {
                 let history = match room {
@@ -132,9 +133,9 @@ impl Member {
                         None => json!({ "messages": [] }),
                     },
                 };
-                self.tell(reply::message("getHistory", id, history)).await;
+                self.tell(reply::message("getHistory", id, &history));
             }
-            Command::UserInfo { user_id } => self.user_info(&user_id, request.id).await,
+            Command::UserInfo { user_id } => self.user_info(&user_id, request.id),
         }
     }
 
@@ -143,9 +144,7 @@ impl Member {
             self.leave().await;
             self.rename(username);
             self.room = self.shared.rooms.enter(&name, self.number, self.user.clone());
-            self.tell(reply::message("history", None, self.room.history(None).await)).await;
-            self.tell(self.room.user_list()).await;
-            self.shard.join(&self.room.name, self.number, self.line.clone());
+            self.room.subscribe(&self.shard, self.number, &self.line).await;
         } else {
             self.rename(username);
         }
@@ -161,39 +160,39 @@ impl Member {
         self.room.list_changed();
     }
 
-    async fn user_info(&self, user_id: &str, id: Option<Value>) {
-        let answer = match self.room.find_user(user_id) {
-            Some(user) => {
-                let mut info = user.json();
-                info["room"] = json!(*self.room.name);
-                reply::message("getUserInfo", id.as_ref(), info)
-            }
-            None => reply::error(&Refusal {
-                id,
-                code: "unknown_user",
-                text: "Unknown user",
-                detail: format!("Nobody in this room is {user_id:?}."),
-            }),
+    /// Of itself a line also hears what it had kept.
+    fn user_info(&self, user_id: &str, id: Option<Value>) {
+        let Some(user) = self.room.find_user(user_id) else {
+            let detail = format!("Nobody in this room is {user_id:?}.");
+            let refusal = Refusal { id, code: "unknown_user", text: "Unknown user", detail };
+            self.tell(reply::error(&refusal));
+            return;
         };
-        self.tell(answer).await;
+        let mut info = user.json();
+        info["room"] = json!(*self.room.name);
+        if let Some(state) = self.state.as_deref().filter(|_| user.client_id == self.user.client_id)
+        {
+            info["state"] = serde_json::from_str(state).unwrap_or_default();
+        }
+        self.tell(reply::message("getUserInfo", id.as_ref(), &info));
     }
 
     /// Leaves the present room.
     async fn leave(&self) {
-        self.shard.leave(&self.room.name, self.number);
+        self.shard.leave(self.room.id, self.number);
         self.shared.rooms.exit(&self.room, self.number);
         let text = format!("User {} left the chat", self.user.username);
         self.room.announce(&text, None).await;
         self.room.list_changed();
     }
 
-    async fn exit(self) {
-        self.leave().await;
-    }
-
-    /// Queues a message for this line alone, waiting while too much waits.
-    async fn tell(&self, message: String) {
+    /// Queues a message for this line alone.
+    ///
+    /// Without waiting for room: this task is also the one that writes, and would wait for itself. A
+    /// line is not read from while 64 KiB wait for it, so only one that asks for megabytes at a time
+    /// is closed by its queue.
+    fn tell(&self, message: String) {
         // A line that is closed is found by the next receive.
-        let _ = self.line.send(message).await;
+        let _ = self.line.try_send(message);
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn accept_offer(
     let params = DeflateParams {
         server_no_context_takeover: offer.server_no_context_takeover || !options.takeover,
         client_no_context_takeover: offer.client_no_context_takeover || !options.peer_takeover,
-        server_max_window_bits: server_bits.min(options.window_bits_max),
+        server_max_window_bits: server_bits.min(options.window_bits()),
         client_max_window_bits: offer.client_max_window_bits.flatten().unwrap_or(WINDOW_BITS_MAX),
     };
     let mut response = NAME.to_owned();
@@ -64,7 +64,7 @@ pub(crate) fn offer(options: &DeflateOptions) -> Option<String> {
     if !options.takeover {
         offer.push_str("; client_no_context_takeover");
     }
-    match options.window_bits_max {
+    match options.window_bits() {
         WINDOW_BITS_MAX => offer.push_str("; client_max_window_bits"),
         bits => offer.push_str(&format!("; client_max_window_bits={bits}")),
     }
@@ -106,7 +106,7 @@ pub(crate) fn accept_response(
         server_no_context_takeover: agreed.server_no_context_takeover,
         client_no_context_takeover: agreed.client_no_context_takeover || !options.takeover,
         server_max_window_bits: agreed.server_max_window_bits.unwrap_or(WINDOW_BITS_MAX),
-        client_max_window_bits: client_max_window_bits.min(options.window_bits_max),
+        client_max_window_bits: client_max_window_bits.min(options.window_bits()),
     }))
 }
 
@@ -205,6 +205,28 @@ mod tests {
             let params = taken(&response, &DeflateOptions::client()).unwrap().unwrap();
             assert_eq!(params.server_max_window_bits, bits);
         }
+    }
+
+    #[test]
+    fn an_option_out_of_range_is_brought_into_it_and_never_sent() {
+        // 7 went out as it was, and 16 counted as a window of its own.
+        let named = |bits| {
+            let options = DeflateOptions { window_bits_max: bits, ..DeflateOptions::client() };
+            (offer(&options).unwrap(), served(NAME, &options).unwrap())
+        };
+        for bits in 0..=9 {
+            let (offer, response) = named(bits);
+            assert_eq!(offer, "permessage-deflate; client_max_window_bits=9");
+            assert_eq!(response, "permessage-deflate; server_max_window_bits=9");
+        }
+        for bits in 15..=u8::MAX {
+            let (offer, response) = named(bits);
+            assert_eq!(offer, "permessage-deflate; client_max_window_bits");
+            assert_eq!(response, NAME);
+        }
+        let options = DeflateOptions { window_bits_max: 7, ..DeflateOptions::client() };
+        let params = taken(NAME, &options).unwrap().unwrap();
+        assert_eq!(params.client_max_window_bits, 9);
     }
 
     #[test]

@@ -124,18 +124,20 @@ impl Handshake {
         if status != StatusCode::SWITCHING_PROTOCOLS {
             return Err(ResponseError::Status(status));
         }
-        if !joined(headers, UPGRADE).eq_ignore_ascii_case("websocket") {
+        let upgrade = joined(headers, UPGRADE).unwrap_or_default();
+        if !upgrade.eq_ignore_ascii_case("websocket") {
             return Err(ResponseError::Header("Upgrade is not websocket"));
         }
-        if !has_token(&joined(headers, CONNECTION), "upgrade") {
+        let connection = joined(headers, CONNECTION).unwrap_or_default();
+        if !has_token(&connection, "upgrade") {
             return Err(ResponseError::Header("Connection lacks the token Upgrade"));
         }
-        if joined(headers, SEC_WEBSOCKET_ACCEPT) != self.accept {
+        if joined(headers, SEC_WEBSOCKET_ACCEPT).as_ref() != Some(&self.accept) {
             return Err(ResponseError::Header("Sec-WebSocket-Accept does not match the key"));
         }
         let protocol = match headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
             false => None,
-            true => Some(joined(headers, SEC_WEBSOCKET_PROTOCOL)),
+            true => Some(joined(headers, SEC_WEBSOCKET_PROTOCOL).unwrap_or_default()),
         };
         if let Some(protocol) = &protocol
             && !self.protocols.contains(protocol)
@@ -143,7 +145,7 @@ impl Handshake {
             return Err(ResponseError::Protocol(protocol.clone()));
         }
         let listed = joined(headers, SEC_WEBSOCKET_EXTENSIONS);
-        let listed = extensions(&listed).ok_or_else(|| {
+        let listed = listed.as_deref().and_then(extensions).ok_or_else(|| {
             ResponseError::Extension("Sec-WebSocket-Extensions breaks its grammar".to_owned())
         })?;
         let deflate = accept_response(&listed, &self.deflate).map_err(ResponseError::Extension)?;

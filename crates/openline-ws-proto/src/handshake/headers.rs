@@ -18,11 +18,12 @@ pub(crate) struct Parameter<'a> {
 }
 
 /// All values of a header as one list: a header that stands twice means the same as one with both
-/// values (RFC 9110 §5.3). Values that are not visible ASCII are left out.
-pub(crate) fn joined(headers: &HeaderMap, name: impl AsHeaderName) -> String {
-    let values: Vec<&str> =
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    values.join(", ")
+/// values (RFC 9110 §5.3). `None` when one is not visible ASCII: to leave it out would be to answer a
+/// list that nobody sent.
+pub(crate) fn joined(headers: &HeaderMap, name: impl AsHeaderName) -> Option<String> {
+    let values: Option<Vec<&str>> =
+        headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
+    Some(values?.join(", "))
 }
 
 /// The elements of a list. Empty ones do not count (RFC 9110 §5.6.1).

@@ -38,7 +38,8 @@ impl Offer {
     /// switch to. One that does and is not lawful is to be refused rather than served as something
     /// else.
     pub fn is_attempted<B>(request: &Request<B>) -> bool {
-        has_token(&joined(request.headers(), UPGRADE), "websocket")
+        let values = request.headers().get_all(UPGRADE).iter();
+        values.filter_map(|value| value.to_str().ok()).any(|value| has_token(value, "websocket"))
     }
 
     /// Checks a request that came over HTTP/1.1 (RFC 6455 §4.2.1).
@@ -47,7 +48,7 @@ impl Offer {
     /// The answer to give instead.
     pub fn from_http1<B>(request: &Request<B>) -> Result<Self, Rejection> {
         let headers = request.headers();
-        if !Self::is_attempted(request) {
+        if !has_token(&listed(headers, UPGRADE)?, "websocket") {
             return Err(Rejection::upgrade_required(
                 "This is a WebSocket endpoint; send Upgrade: websocket.",
             ));
@@ -65,7 +66,7 @@ impl Offer {
         if headers.get_all(HOST).iter().count() != 1 {
             return Err(Rejection::bad_handshake("There must be one Host header."));
         }
-        if !has_token(&joined(headers, CONNECTION), "upgrade") {
+        if !has_token(&listed(headers, CONNECTION)?, "upgrade") {
             return Err(Rejection::bad_handshake(
                 "The Connection header must have the token Upgrade.",
             ));
@@ -96,9 +97,9 @@ impl Offer {
     }
 
     fn with(headers: &HeaderMap, accept: Option<String>) -> Result<Self, Rejection> {
-        let listed = joined(headers, SEC_WEBSOCKET_PROTOCOL);
+        let offered = listed(headers, SEC_WEBSOCKET_PROTOCOL)?;
         let mut protocols: Vec<String> = Vec::new();
-        for protocol in elements(&listed) {
+        for protocol in elements(&offered) {
             // RFC 6455 §4.1: tokens, each once.
             if !is_token(protocol) {
                 return Err(Rejection::bad_handshake(format!(
@@ -112,11 +113,11 @@ impl Offer {
             }
             protocols.push(protocol.to_owned());
         }
-        let listed = joined(headers, SEC_WEBSOCKET_EXTENSIONS);
-        if extensions(&listed).is_none() {
+        let offered = listed(headers, SEC_WEBSOCKET_EXTENSIONS)?;
+        if extensions(&offered).is_none() {
             return Err(Rejection::bad_handshake("Sec-WebSocket-Extensions breaks its grammar."));
         }
-        Ok(Self { accept, protocols, extensions: listed })
+        Ok(Self { accept, protocols, extensions: offered })
     }
 
     /// The subprotocols that the client offers, the one it likes best first.
@@ -222,9 +223,16 @@ impl std::fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
+/// All values of a header as one list.
+fn listed(headers: &HeaderMap, name: HeaderName) -> Result<String, Rejection> {
+    joined(headers, &name).ok_or_else(|| {
+        Rejection::bad_handshake(format!("The {name} header has what is not visible ASCII."))
+    })
+}
+
 /// RFC 6455 §4.2.1, §4.4: version 13, named once.
 fn check_version(headers: &HeaderMap) -> Result<(), Rejection> {
-    match joined(headers, SEC_WEBSOCKET_VERSION).as_str() {
+    match listed(headers, SEC_WEBSOCKET_VERSION)?.as_str() {
         "13" => Ok(()),
         "" => Err(Rejection::upgrade_required("There is no Sec-WebSocket-Version; supported: 13.")),
         other => Err(Rejection::upgrade_required(format!(

@@ -1,0 +1,121 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+# Steps run one after the other: each uses all cores by itself, and their output stays readable.
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+OPENLINE := $(abspath $(TARGET))/debug/openline
+PYTHON := .work/venv/bin/python
+FUZZ_SECONDS ?= 60
+
+say = @printf '\n== %s\n' '$(1)'
+
+##@ Use
+
+run: ## Build the server and serve http://127.0.0.1:8000 (needs Rust alone)
+	cargo run --release -p openline -- serve
+
+web: web/node_modules/.package-lock.json ## Build the pages, web/src to web/dist
+	$(call say,Pages: build)
+	cd web && npm run build
+
+##@ Check
+
+check: fmt clippy tidy unit ## The quick gate: format, lints, rules, unit tests (needs Rust alone)
+
+test: setup fmt clippy tidy unit wasm web-check programs autobahn-quick peers ## All that a change must pass
+
+check-all: test conformance doc deny fuzz ## test, and all that takes longer
+
+conformance: setup programs ## All 517 Autobahn cases: server, client, server through HAProxy over HTTP/2
+	$(call say,Autobahn: all cases against the server)
+	$(PYTHON) conformance/autobahn.py server --bin $(OPENLINE) --cases all
+	$(call say,Autobahn: all cases against the client)
+	$(PYTHON) conformance/autobahn.py client --bin $(TARGET)/debug/examples/autobahn_client --cases all
+	$(call say,Autobahn: all cases against the server through HAProxy over HTTP/2)
+	$(PYTHON) conformance/autobahn.py server --bin $(OPENLINE) --cases all --via-haproxy
+
+bench: ## Measure Openline beside its peers and write bench/RESULTS.md
+	python3 bench/run.py
+
+##@ Single steps
+
+setup: ## Install what the conformance suite needs: Python and JavaScript peers, Chromium, nginx, HAProxy
+	$(call say,Set-up of the conformance suite)
+	conformance/setup.sh
+
+fmt: ## Check the format
+	$(call say,Format)
+	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo fmt --manifest-path bench/Cargo.toml --all --check
+
+clippy: ## Lint, with warnings as errors
+	$(call say,Lints)
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+tidy: ## Check the repository's own rules
+	$(call say,Rules of the repository)
+	cargo test -p tidy --locked --quiet
+
+unit: ## Run the crates' tests
+	$(call say,Tests of the crates)
+	cargo test --workspace --exclude tidy --all-features --locked --quiet
+
+wasm: ## Build the protocol crate for a machine without sockets and clocks
+	$(call say,The protocol crate for wasm32)
+	rustup target add wasm32-unknown-unknown
+	cargo build -p openline-ws-proto --target wasm32-unknown-unknown --locked
+
+web-check: web/node_modules/.package-lock.json ## Check the pages, and that web/dist is what web/src builds to
+	$(call say,Pages: types and built output and tests)
+	cd web && npm run check && npm test
+
+programs: ## Build what the conformance suite runs
+	$(call say,Programs under test)
+	cargo build --workspace --exclude tidy --all-features --bins --examples --locked
+
+autobahn-quick: setup programs ## 331 of the Autobahn cases, server and client
+	$(call say,Autobahn: quick selection against the server)
+	$(PYTHON) conformance/autobahn.py server --bin $(OPENLINE) --cases quick
+	$(call say,Autobahn: quick selection against the client)
+	$(PYTHON) conformance/autobahn.py client --bin $(TARGET)/debug/examples/autobahn_client --cases quick
+
+peers: setup programs ## Talk to real peers: other libraries, a browser, proxies
+	$(call say,Real peers)
+	OPENLINE_BIN=$(OPENLINE) .work/venv/bin/pytest conformance/tests
+
+doc: ## Build the documentation, with warnings as errors
+	$(call say,Documentation)
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
+
+deny: ## Check licences, bans and sources of dependencies
+	$(call say,Dependencies: licences and bans and sources)
+	command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --all-features check licenses bans sources
+
+fuzz: ## Run each fuzz target for FUZZ_SECONDS (60)
+	$(call say,Fuzz targets: $(FUZZ_SECONDS) s each)
+	command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	cd fuzz && for target in $$(cargo fuzz list); do \
+		mkdir -p corpus/$$target; \
+		printf '\n-- %s\n' $$target; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run $$target corpus/$$target seeds/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -print_final_stats=1; \
+	done
+
+help: ## Show this
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Written by npm itself; newer than the lock file when it was installed from it.
+web/node_modules/.package-lock.json: web/package-lock.json
+	$(call say,Pages: tools)
+	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit wasm web-check \
+	programs autobahn-quick peers doc deny fuzz help

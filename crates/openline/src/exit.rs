@@ -1,0 +1,96 @@
+//! Exit codes, and the failures that lead to them.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// Makes the type, the codes and the help text from one table.
+macro_rules! exits {
+    ($($name:ident = $code:literal, $meaning:literal;)*) => {
+        /// How the program ends when it does not end well. Above 63 the codes are those of BSD's
+        /// `sysexits.h`, where it has one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Exit {
+            $(#[doc = $meaning] $name = $code,)*
+        }
+
+        /// The table as help shows it.
+        pub(crate) const HELP: &str = concat!(
+            "Exit codes:\n",
+            "  0    it ended well",
+            $("\n  ", stringify!($code), "\t", $meaning,)*
+        );
+
+        #[cfg(test)]
+        const ALL: &[(Exit, u8)] = &[$((Exit::$name, $code),)*];
+    };
+}
+
+exits! {
+    Closed = 1, "the server closed the line with a code that means an error";
+    Usage = 2, "the arguments are wrong";
+    Data = 65, "a line of the input cannot be sent";
+    NotResolved = 68, "the host has no address";
+    Unavailable = 69, "nothing answers there, or the port is taken";
+    Io = 74, "reading, writing or the connection failed";
+    Protocol = 76, "the other side does not speak WebSocket, or breaks its rules";
+    Tls = 77, "TLS failed: a bad certificate, or no TLS at all";
+    Config = 78, "a file or an option cannot be used";
+    Interrupted = 130, "a second signal ended it at once";
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why the program ends: one line for people, one code for programs.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    what: String,
+    hint: Option<&'static str>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, what: impl fmt::Display) -> Self {
+        Self { exit, what: what.to_string(), hint: None }
+    }
+
+    /// Adds what the person may do about it.
+    pub(crate) fn hint(self, hint: &'static str) -> Self {
+        Self { hint: Some(hint), ..self }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What a server or the system said may hold line breaks; a failure is one line.
+        f.write_str(&self.what.lines().collect::<Vec<_>>().join(" "))?;
+        match self.hint {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_code_stands_once_and_none_means_success() {
+        for (i, (exit, code)) in ALL.iter().enumerate() {
+            assert_ne!(*code, 0);
+            assert_eq!(*exit as u8, *code);
+            assert!(!ALL[i + 1..].iter().any(|(_, other)| other == code), "{code} stands twice");
+            assert!(HELP.contains(&format!("\n  {code}\t")));
+        }
+    }
+
+    #[test]
+    fn a_failure_is_one_line() {
+        let failure = Failure::new(Exit::Io, "first\nsecond").hint("try again");
+        assert_eq!(failure.to_string(), "first second (try again)");
+    }
+}

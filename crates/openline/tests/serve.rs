@@ -1,0 +1,86 @@
+//! `openline serve`: how it starts, and how it stops.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openline"));
+    command.arg("serve").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Starts a server and returns where it says that it listens.
+fn start(arguments: &[&str]) -> (Child, String) {
+    let mut child = command(arguments).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("listening on ").expect(&line).to_owned();
+    (child, address)
+}
+
+#[track_caller]
+fn assert_fails(arguments: &[&str], code: i32, what: &str) {
+    let output = command(arguments).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(error.starts_with("openline: ") && error.contains(what), "{error}");
+}
+
+#[test]
+fn it_says_where_it_listens_echoes_and_stops_on_a_signal() {
+    for signal in ["-INT", "-TERM"] {
+        let (mut server, address) = start(&["--listen", "127.0.0.1:0", "--threads", "1"]);
+        let url = format!("{}/echo", address.replace("http://", "ws://"));
+        let mut client = Command::new(env!("CARGO_BIN_EXE_openline"))
+            .args(["connect", &url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        client.stdin.take().unwrap().write_all(b"hello\n").unwrap();
+        let output = client.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"hello\n"[..]));
+        let killed = Command::new("kill").args([signal, &server.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        assert_eq!(server.wait().unwrap().code(), Some(0));
+        let mut more = String::new();
+        server.stdout.take().unwrap().read_to_string(&mut more).unwrap();
+        assert_eq!(more, "", "one line, when nobody watches");
+    }
+}
+
+#[test]
+fn the_environment_sets_what_no_flag_does() {
+    let mut child = command(&[]).env("OPENLINE_LISTEN", "[::1]:0").spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // A machine without IPv6 says so in its error instead.
+    assert!(line.is_empty() || line.starts_with("listening on http://[::1]:"), "{line}");
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert_fails(&["--listen", &address], 69, &format!("cannot listen on {address}"));
+}
+
+#[test]
+fn strangers_are_let_in_only_when_told_to() {
+    assert_fails(&["--listen", "0.0.0.0:0"], 78, "there is no authentication yet");
+    let (mut server, address) = start(&["--listen", "0.0.0.0:0", "--insecure-dev"]);
+    assert!(address.starts_with("http://0.0.0.0:"), "{address}");
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn a_certificate_that_cannot_be_read_is_named() {
+    let files = ["--tls-certificate", "/none.pem", "--tls-key", "/none.key"];
+    assert_fails(&[&["--listen", "127.0.0.1:0"], &files[..]].concat(), 78, "/none.pem");
+}
