@@ -39,7 +39,8 @@ impl Endpoint {
     /// The endpoint at `path`, if there is one.
     pub(crate) fn at(path: &str) -> Option<Self> {
         match path {
-            "/echo" => Some(Self::Echo),
+            // The root too, where test programs that take no path knock.
+            "/echo" | "/" => Some(Self::Echo),
             "/chat" => Some(Self::Chat("general".into())),
             _ => {
                 let room = path.strip_prefix("/chat/").filter(|room| !room.contains('/'))?;
@@ -100,10 +101,11 @@ mod tests {
     #[test]
     fn paths_lead_to_endpoints() {
         assert_eq!(Endpoint::at("/echo"), Some(Endpoint::Echo));
+        assert_eq!(Endpoint::at("/"), Some(Endpoint::Echo));
         assert_eq!(Endpoint::at("/chat"), Some(Endpoint::Chat("general".into())));
         assert_eq!(Endpoint::at("/chat/42"), Some(Endpoint::Chat("42".into())));
         assert_eq!(Endpoint::at("/chat/a%2Fb"), Some(Endpoint::Chat("a/b".into())));
-        for path in ["/", "/chat/", "/chat/a/b", "/chat/%00", "/chat/%ff", "/echo/x"] {
+        for path in ["/x", "/chat/", "/chat/a/b", "/chat/%00", "/chat/%ff", "/echo/x"] {
             assert_eq!(Endpoint::at(path), None, "{path}");
         }
     }

@@ -66,7 +66,7 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
         return upgrade(&site, &mut request).unwrap_or_else(|rejection| refuse(&rejection));
     }
     let path = request.uri().path();
-    if Endpoint::at(path).is_some() {
+    if Endpoint::at(path).is_some() && pages::find(path).is_none() {
         // Says what is missing: it is not an upgrade.
         let missing = Upgrade::new(&mut request, &Acceptor::new()).err();
         return missing.map_or_else(not_found, |rejection| refuse(&rejection));

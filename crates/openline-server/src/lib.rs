@@ -27,6 +27,8 @@ mod endpoint;
 mod guard;
 mod http;
 mod pages;
+#[cfg(test)]
+mod panic_tests;
 mod server;
 mod shard;
 

@@ -132,10 +132,7 @@ impl Shard {
     }
 }
 
-/// Serves until `stop` turns true.
-///
-/// # Errors
-/// None; a shard's thread ends as the accepting one does.
+/// Serves until `stop` turns true. It does not fail, but a thread's work may.
 pub(crate) async fn run(
     post: Post,
     shared: Arc<Shared>,

@@ -22,7 +22,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             message_bytes_max: 16 << 20,
             fragments_max: 70_000,
         })
-        .deflate(DeflateOptions { threshold: 0, ..DeflateOptions::client() });
+        // Without takeover of our own the offer names client_no_context_takeover, which some cases
+        // want to accept.
+        .deflate(DeflateOptions { threshold: 0, takeover: false, ..DeflateOptions::client() });
 
     let from = from.map_or(Ok(1), |from| from.parse::<u32>())?;
     let to = match to {

@@ -206,7 +206,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             }
         };
         if rest.consume(consumed) {
-            self.rest.take().map(Rest::give);
+            if let Some(rest) = self.rest.take() {
+                Rest::give(rest);
+            }
         }
         arrived
     }

@@ -11,7 +11,7 @@ use crate::exit;
 
 /// A real-time WebSocket server, and a terminal client to talk to any WebSocket server.
 #[derive(Debug, Parser)]
-#[command(name = "openline", version, after_help = exit::HELP)]
+#[command(name = "openline", version, max_term_width = 100, after_long_help = exit::help())]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -60,7 +60,7 @@ pub(crate) struct Serve {
 /// the output (binary as hex), and everything else goes to standard error. When the input ends, the
 /// line is closed as soon as the server has been quiet for a moment (see --linger).
 #[derive(Debug, Args)]
-#[command(after_help = exit::HELP)]
+#[command(after_long_help = exit::help())]
 pub(crate) struct Connect {
     /// ws://… or wss://…; a user and a password in it are sent as basic authorization.
     pub(crate) url: String,
@@ -107,7 +107,7 @@ pub(crate) struct Connect {
 
     /// In a pipe: when the input has ended, wait until the server has been quiet for this long.
     ///
-    /// A server that never goes quiet is left after 10 seconds, or after this long if it is more.
+    /// A server that never goes quiet is left after twenty times as long.
     #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
     pub(crate) linger: Duration,
 

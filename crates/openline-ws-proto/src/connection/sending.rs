@@ -256,7 +256,8 @@ impl Connection {
     fn push_compressed(&mut self, kind: FrameKind, payload: &[u8]) -> bool {
         let deflate = self.deflate.as_mut().expect("compresses() saw it");
         let mut compressed = buffer_pool::take();
-        if !deflate.compress(payload, &mut compressed) {
+        let smaller = deflate.compress(payload, &mut compressed);
+        if !smaller && self.config.deflate.threshold > 0 {
             buffer_pool::give(compressed);
             return false;
         }

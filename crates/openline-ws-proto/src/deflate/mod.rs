@@ -26,7 +26,9 @@ const LEVEL_MAX: u32 = 9;
 pub struct DeflateOptions {
     /// Offer compression as a client, take it as a server. Default: yes.
     pub enabled: bool,
-    /// Messages from this many bytes on are compressed. Smaller ones seldom gain. Default: 1,024.
+    /// Messages from this many bytes on are compressed. Smaller ones seldom gain. One that gets no
+    /// smaller is sent as it is, but with 0 every message is compressed, whatever comes of it: there
+    /// are peers that expect it. Default: 1,024.
     pub threshold: usize,
     /// 0 (store) to 9 (smallest); more counts as 9. Default: 4, which is near the smallest for
     /// messages and costs about half of 6.

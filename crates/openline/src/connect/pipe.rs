@@ -20,9 +20,9 @@ const LINE_BYTES_MAX: u64 = 16 << 20;
 /// Lines are handed over together until they have this many bytes.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// A server that never goes quiet after the end of the input is left after this, unless it was to be
-/// given longer.
-const LINGER_TOTAL: Duration = Duration::from_secs(10);
+/// A server that never goes quiet after the end of the input is left after this many times the quiet
+/// that was waited for.
+const LINGERS_MAX: u32 = 20;
 
 /// Lines of input that were there together, or why there are no more.
 type Batch = Result<Vec<Message>, Failure>;
@@ -157,7 +157,7 @@ impl Linger {
     fn begin(&mut self) {
         let now = Instant::now();
         self.heard = Some(now);
-        self.until = Some(now + self.quiet.max(LINGER_TOTAL));
+        self.until = Some(now + LINGERS_MAX * self.quiet);
     }
 
     fn hear(&mut self) {

@@ -1,0 +1,221 @@
+"""Starts and ends the programs that are tested and those they are tested with."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+NODE = HERE / "node"
+VENV_BIN = ROOT / ".work" / "venv" / "bin"
+
+LISTENING = re.compile(r"listening on (https?://(\S+):(\d+))")
+
+
+class Missing(Exception):
+    """A program is not there. The text says how to get it."""
+
+
+def find(name: str) -> str:
+    """The path of an installed program; Debian keeps some in /usr/sbin."""
+    path = shutil.which(name, path=f"{VENV_BIN}:{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise Missing(f"{name} is not installed: run conformance/setup.sh")
+    return path
+
+
+def openline_binary() -> str:
+    """OPENLINE_BIN, or the newest `openline` that cargo built."""
+    if chosen := os.environ.get("OPENLINE_BIN"):
+        if not os.access(chosen, os.X_OK):
+            raise Missing(f"OPENLINE_BIN={chosen} is not a program")
+        return str(Path(chosen).resolve())
+    built = [path for profile in ("debug", "release") if (path := ROOT / "target" / profile / "openline").is_file()]
+    if not built:
+        raise Missing("no target/debug/openline or target/release/openline: run `cargo build`, or set OPENLINE_BIN")
+    return str(max(built, key=lambda path: path.stat().st_mtime))
+
+
+def free_port() -> int:
+    """A port that was free a moment ago, for programs that cannot report theirs."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Program:
+    """A running program, its output kept; leaving the `with` block ends it.
+
+    It gets a process group and a folder of its own, so that nothing outlives
+    the test and nothing is left in the tree.
+    """
+
+    def __init__(self, argv: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.name = Path(argv[0]).name
+        self.output = ""
+        self._changed = threading.Condition()
+        self._process = subprocess.Popen(
+            argv,
+            cwd=folder,
+            env=os.environ | (environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.poll()
+
+    def wait_for(self, pattern: re.Pattern[str] | str, seconds: float = 15) -> re.Match[str]:
+        """Waits until the output matches, and fails with the output if it does not."""
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while (match := re.search(pattern, self.output)) is None:
+                left = deadline - time.monotonic()
+                if left <= 0 or (self.returncode is not None and not self._reader.is_alive()):
+                    raise AssertionError(f"{self.name} did not print {pattern!r}; it printed:\n{self.output}")
+                self._changed.wait(min(left, 0.2))
+        return match
+
+    def wait_for_port(self, port: int, seconds: float = 15) -> None:
+        """Waits until the program accepts connections."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline or self.returncode is not None:
+                    raise AssertionError(f"{self.name} does not listen on {port}; it printed:\n{self.output}") from None
+                time.sleep(0.02)
+
+    def wait(self, seconds: float) -> int:
+        """Waits for the end. Raises `subprocess.TimeoutExpired`."""
+        code = self._process.wait(seconds)
+        self._reader.join(5)
+        return code
+
+    def stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.pid, number)
+            except ProcessLookupError:
+                break
+            try:
+                self._process.wait(3)
+            except subprocess.TimeoutExpired:
+                continue
+        self._process.wait()
+        self._reader.join(5)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._changed:
+                self.output += line.decode(errors="replace")
+                self._changed.notify_all()
+
+
+class Server(Program):
+    """`openline serve` on a port that the system chooses."""
+
+    def __init__(self, binary: str, folder: Path, *flags: str) -> None:
+        super().__init__([binary, "serve", "--listen", "127.0.0.1:0", "--threads", "1", *flags], folder)
+        try:
+            match = self.wait_for(LISTENING)
+        except BaseException:
+            self.stop()
+            raise
+        self.http = match[1]
+        self.port = int(match[3])
+        self.ws = self.http.replace("http", "ws", 1)
+
+
+class HAProxy(Program):
+    """HAProxy with an HTTP/1.1 front. `http2` speaks RFC 8441 to the server."""
+
+    def __init__(self, folder: Path, server_port: int, *, http2: bool = False) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.ws = f"ws://127.0.0.1:{self.port}"
+        configuration = folder / "haproxy.cfg"
+        configuration.write_text(f"""\
+global
+    maxconn 1000
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+    timeout tunnel 600s
+frontend front
+    bind 127.0.0.1:{self.port}
+    default_backend back
+backend back
+    server openline 127.0.0.1:{server_port}{" proto h2" if http2 else ""}
+""")
+        super().__init__([find("haproxy"), "-db", "-f", str(configuration)], folder)
+        self.wait_for_port(self.port)
+
+
+class Nginx(Program):
+    """nginx as the WebSocket proxy that its manual describes."""
+
+    def __init__(self, folder: Path, server_port: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.ws = f"ws://127.0.0.1:{self.port}"
+        configuration = folder / "nginx.conf"
+        configuration.write_text(f"""\
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
+    server {{
+        listen 127.0.0.1:{self.port};
+        location / {{
+            proxy_pass http://127.0.0.1:{server_port};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_read_timeout 600s;
+            proxy_buffering off;
+        }}
+    }}
+}}
+""")
+        super().__init__([find("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(configuration)], folder)
+        self.wait_for_port(self.port)

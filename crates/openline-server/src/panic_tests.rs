@@ -1,0 +1,138 @@
+//! A panic while a line is served ends that line with 1011 and nothing else.
+//!
+//! No message makes a handler panic, so here the transport does it for them, in the same place of the
+//! same task.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use openline_ws::proto::handshake::Agreed;
+use openline_ws::proto::{Connection, Role, Timestamp};
+use openline_ws::{CloseCode, Config, WebSocket};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::watch;
+
+use crate::chat::{self, Rooms};
+use crate::echo;
+use crate::guard::Guard;
+use crate::shard::{self, Shard, Shared};
+
+/// A transport that panics once, at the first read after it was armed.
+struct Trap {
+    stream: DuplexStream,
+    armed: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Trap {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        assert!(!self.armed.swap(false, Ordering::Relaxed), "on purpose");
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Trap {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Both ends of a line, and what arms the server's.
+fn line() -> (WebSocket<Trap>, WebSocket<DuplexStream>, Arc<AtomicBool>) {
+    let (server, client) = tokio::io::duplex(64 * 1024);
+    let armed = Arc::new(AtomicBool::new(false));
+    let trap = Trap { stream: server, armed: armed.clone() };
+    let config = Arc::new(Config { mask_source: Some(|| [0; 4]), ..Config::default() });
+    let connection = |role| Connection::new(role, config.clone(), None, Timestamp(0));
+    (
+        WebSocket::from_parts(trap, connection(Role::Server), Agreed::default(), Vec::new()),
+        WebSocket::from_parts(client, connection(Role::Client), Agreed::default(), Vec::new()),
+        armed,
+    )
+}
+
+/// The texts that come until one contains `part`.
+async fn hear(ws: &mut WebSocket<DuplexStream>, part: &str) -> String {
+    loop {
+        let message = ws.recv().await.unwrap().expect("the line is open");
+        let text = message.as_text().unwrap();
+        if text.contains(part) {
+            return text.to_owned();
+        }
+    }
+}
+
+async fn assert_closed_by_panic(mut ws: WebSocket<DuplexStream>) {
+    while let Some(_earlier) = ws.recv().await.unwrap() {}
+    let closed = ws.closed().unwrap();
+    assert_eq!(closed.reason.code, CloseCode::INTERNAL_ERROR);
+    assert!(closed.clean);
+}
+
+#[tokio::test]
+async fn an_echo_lines_panic_closes_it_with_1011() {
+    let (server, mut client, armed) = line();
+    let serving = tokio::spawn(echo::serve(server));
+    client.send("a").await.unwrap();
+    assert_eq!(client.recv().await.unwrap(), Some("a".into()));
+    armed.store(true, Ordering::Relaxed);
+    client.send("b").await.unwrap();
+    assert_closed_by_panic(client).await;
+    assert!(serving.await.is_ok(), "the panic does not leave the line's handler");
+}
+
+/// A shard that serves on this thread.
+fn chat_shard() -> (Arc<Shard>, Arc<Shared>, watch::Sender<bool>) {
+    let post = shard::posts(NonZeroUsize::MIN).remove(0);
+    let shard = post.shard.clone();
+    let shared = Arc::new(Shared {
+        guard: Guard::new([127, 0, 0, 1].into()),
+        rooms: Rooms::new([shard.clone()].into()),
+        tls: None,
+    });
+    let stop = watch::Sender::new(false);
+    tokio::spawn(shard::run(post, shared.clone(), stop.subscribe()));
+    (shard, shared, stop)
+}
+
+#[tokio::test]
+async fn a_chat_lines_panic_closes_it_with_1011_and_the_others_talk_on() {
+    let (shard, shared, _stop) = chat_shard();
+    let enter =
+        |server| tokio::spawn(chat::serve(server, "r".into(), shard.clone(), shared.clone()));
+    let (server, mut ann, armed) = line();
+    let serving = enter(server);
+    ann.send(r#"{"type":"join","username":"Ann"}"#).await.unwrap();
+    hear(&mut ann, r#""username":"Ann""#).await;
+    let (server, mut ben, _) = line();
+    let _ben_is_served = enter(server);
+    hear(&mut ben, r#""type":"userList""#).await;
+
+    armed.store(true, Ordering::Relaxed);
+    ann.send(r#"{"type":"ping"}"#).await.unwrap();
+    assert_closed_by_panic(ann).await;
+    assert!(serving.await.is_ok(), "the panic does not leave the line's handler");
+
+    hear(&mut ben, "User Ann left the chat").await;
+    ben.send(r#"{"type":"chat","text":"still here"}"#).await.unwrap();
+    hear(&mut ben, "still here").await;
+}
