@@ -177,8 +177,9 @@ impl Connection {
         let answer_due = self.state == State::Open;
         self.step(Trigger::ReceiveClose);
         if answer_due {
-            // RFC 6455 §5.5.1: the answer typically echoes the code.
-            self.push_close(&CloseReason { code: reason.code, text: String::new() }, now);
+            // RFC 6455 §5.5.1: the answer typically echoes the code. The text goes back too, since
+            // browsers show a page what the answer says.
+            self.push_close(&reason, now);
         }
         self.end_input();
         self.closed = Some(Box::new(Closed { reason: reason.clone(), clean: true }));
