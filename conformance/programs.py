@@ -63,15 +63,18 @@ class Program:
         self.name = Path(argv[0]).name
         self.output = ""
         self._changed = threading.Condition()
-        self._process = subprocess.Popen(
-            argv,
-            cwd=folder,
-            env=os.environ | (environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=os.environ | (environment or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Missing(f"cannot start {argv[0]}: {error.strerror}") from error
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -96,7 +99,8 @@ class Program:
             while (match := re.search(pattern, self.output)) is None:
                 left = deadline - time.monotonic()
                 if left <= 0 or (self.returncode is not None and not self._reader.is_alive()):
-                    raise AssertionError(f"{self.name} did not print {pattern!r}; it printed:\n{self.output}")
+                    wanted = pattern if isinstance(pattern, str) else pattern.pattern
+                    raise AssertionError(f"{self.name} did not print {wanted}; it printed:\n{self.output}")
                 self._changed.wait(min(left, 0.2))
         return match
 

@@ -1,5 +1,7 @@
 //! Taking an address to listen on.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::{SocketAddr, TcpListener};
 
 use openline_server::{Options, Server, StartError};

@@ -1,5 +1,7 @@
 //! `/chat`: what a page that knows only JSON says and hears.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -1,5 +1,7 @@
 //! Lines and pages over HTTP/2 without TLS (RFC 9113 §3.3, RFC 8441).
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::net::SocketAddr;

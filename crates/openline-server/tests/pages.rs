@@ -1,5 +1,7 @@
 //! The pages and the health checks.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::path::PathBuf;

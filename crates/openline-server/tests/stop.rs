@@ -1,5 +1,7 @@
 //! Stopping a server.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{Member, TestServer, soon};

@@ -269,7 +269,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         let Self { mut stream, answer } = self;
         let Answer { offer, rest, config, protocol, headers, .. } = *answer;
         let (mut response, agreed) = offer.accept(protocol.as_deref(), &config.deflate);
-        response.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
+        for (name, value) in headers {
+            response.headers_mut().append(name, value);
+        }
         let response = encode_response(&response.map(|()| []));
         stream.write_all(&response).await?;
         stream.flush().await?;

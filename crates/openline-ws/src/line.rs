@@ -205,10 +205,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 (len, None)
             }
         };
-        if rest.consume(consumed) {
-            if let Some(rest) = self.rest.take() {
-                Rest::give(rest);
-            }
+        if rest.consume(consumed)
+            && let Some(rest) = self.rest.take()
+        {
+            Rest::give(rest);
         }
         arrived
     }

@@ -42,7 +42,8 @@ async fn recv_dropped_at_every_poll_loses_no_message_and_answers_every_ping() {
         ["héllo".into(), "in three pieces".into(), vec![7; 300].into(), "".into()];
     assert_eq!(messages, expected);
     assert!(ws.closed().unwrap().clean);
-    let answers = [(PONG, b"1".to_vec()), (PONG, b"2".to_vec()), (CLOSE, frames::reason(1000, ""))];
+    let answers =
+        [(PONG, b"1".to_vec()), (PONG, b"2".to_vec()), (CLOSE, frames::reason(1000, "bye"))];
     assert_eq!(peer.take_frames(), answers);
 }
 

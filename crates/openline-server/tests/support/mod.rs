@@ -1,6 +1,7 @@
 //! A server for one test, and clients of it.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,28 +16,28 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// When a test gives up; nothing takes nearly as long.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// Waits for what is to come.
-pub async fn soon<F: Future>(future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("it comes in time")
 }
 
 /// A server on a free port, stopped when dropped.
-pub struct TestServer {
+pub(crate) struct TestServer {
     address: SocketAddr,
     handle: Handle,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl TestServer {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with_threads(1)
     }
 
-    pub fn with_threads(threads: usize) -> Self {
+    pub(crate) fn with_threads(threads: usize) -> Self {
         let options = Options {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             threads: NonZeroUsize::new(threads),
@@ -47,29 +48,29 @@ impl TestServer {
         Self { address, handle, thread: Some(thread::spawn(|| server.run())) }
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub fn handle(&self) -> &Handle {
+    pub(crate) fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
     }
 
     /// Waits until `run` has returned.
-    pub fn join(&mut self) -> io::Result<()> {
+    pub(crate) fn join(&mut self) -> io::Result<()> {
         self.thread.take().expect("it is joined once").join().unwrap()
     }
 
-    pub async fn line(&self, path: &str) -> WebSocket<Transport> {
+    pub(crate) async fn line(&self, path: &str) -> WebSocket<Transport> {
         connector().connect(&self.url(path)).await.unwrap()
     }
 
     /// A line of which the test sees every byte.
-    pub async fn raw_line(&self, path: &str, headers: &str) -> RawLine {
+    pub(crate) async fn raw_line(&self, path: &str, headers: &str) -> RawLine {
         RawLine::open(TcpStream::connect(self.address).await.unwrap(), path, headers).await
     }
 }
@@ -87,36 +88,36 @@ impl Drop for TestServer {
 }
 
 /// Takes more than the server sends.
-pub fn connector() -> Connector {
+pub(crate) fn connector() -> Connector {
     let limits =
         Limits { frame_bytes_max: 64 << 20, message_bytes_max: 64 << 20, fragments_max: 1 << 20 };
     Connector::new().no_proxy().limits(limits)
 }
 
 /// The handshake of RFC 6455 §1.2, with more headers.
-pub fn handshake(path: &str, headers: &str) -> String {
+pub(crate) fn handshake(path: &str, headers: &str) -> String {
     format!(
         "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{headers}\r\n"
     )
 }
 
-pub struct RawLine {
-    pub stream: TcpStream,
+pub(crate) struct RawLine {
+    pub(crate) stream: TcpStream,
     /// The head of the answer.
-    pub head: String,
+    pub(crate) head: String,
 }
 
 /// A frame as it came.
 #[derive(Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// FIN, RSV and opcode.
-    pub start: u8,
-    pub payload: Vec<u8>,
+    pub(crate) start: u8,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl RawLine {
-    pub async fn open(mut stream: TcpStream, path: &str, headers: &str) -> Self {
+    pub(crate) async fn open(mut stream: TcpStream, path: &str, headers: &str) -> Self {
         stream.write_all(handshake(path, headers).as_bytes()).await.unwrap();
         let head = read_head(&mut stream).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -124,18 +125,18 @@ impl RawLine {
     }
 
     /// A line whose system takes little that it does not read.
-    pub async fn open_narrow(address: SocketAddr, path: &str) -> Self {
+    pub(crate) async fn open_narrow(address: SocketAddr, path: &str) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
         Self::open(socket.connect(address).await.unwrap(), path, "").await
     }
 
-    pub async fn send(&mut self, start: u8, payload: &[u8]) {
+    pub(crate) async fn send(&mut self, start: u8, payload: &[u8]) {
         self.stream.write_all(&frame(start, payload)).await.unwrap();
     }
 
     /// The next frame; `None` at the end.
-    pub async fn read(&mut self) -> Option<Frame> {
+    pub(crate) async fn read(&mut self) -> Option<Frame> {
         soon(async {
             let mut head = [0; 2];
             self.stream.read_exact(&mut head).await.ok()?;
@@ -152,7 +153,7 @@ impl RawLine {
     }
 
     /// The code and reason of the close frame that comes, behind whatever else does.
-    pub async fn closed(&mut self) -> (u16, String) {
+    pub(crate) async fn closed(&mut self) -> (u16, String) {
         while let Some(frame) = self.read().await {
             if frame.start == 0x88 {
                 let code = u16::from_be_bytes([frame.payload[0], frame.payload[1]]);
@@ -164,7 +165,7 @@ impl RawLine {
 }
 
 /// A client's frame, masked with zeros.
-pub fn frame(start: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(start: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![start];
     match payload.len() {
         len @ 0..126 => bytes.push(0x80 | len as u8),
@@ -184,14 +185,14 @@ pub fn frame(start: u8, payload: &[u8]) -> Vec<u8> {
 
 /// An answer of HTTP/1.1.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -199,7 +200,7 @@ impl Answer {
     }
 
     /// `error.code` and `error.message` of the body.
-    pub fn error(&self) -> (String, String) {
+    pub(crate) fn error(&self) -> (String, String) {
         let body: Value = serde_json::from_str(&self.body).unwrap();
         let text = |name: &str| body["error"][name].as_str().unwrap().to_owned();
         assert_eq!(body["error"]["docs"], format!("docs/errors.md#{}", text("code")));
@@ -208,7 +209,7 @@ impl Answer {
 }
 
 /// Reads up to the empty line.
-pub async fn read_head(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(soon(stream.read_u8()).await.expect("a whole head comes"));
@@ -216,7 +217,7 @@ pub async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-pub async fn read_answer(stream: &mut TcpStream) -> Answer {
+pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
     let head = read_head(stream).await;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let mut answer = Answer { status, head, body: String::new() };
@@ -229,14 +230,14 @@ pub async fn read_answer(stream: &mut TcpStream) -> Answer {
 }
 
 /// The answer to a connection's first request.
-pub async fn ask(address: SocketAddr, request: &str) -> Answer {
+pub(crate) async fn ask(address: SocketAddr, request: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     read_answer(&mut stream).await
 }
 
 /// The answer to a connection's second request.
-pub async fn ask_second(address: SocketAddr, request: &str) -> Answer {
+pub(crate) async fn ask_second(address: SocketAddr, request: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await.unwrap();
     assert_eq!(read_answer(&mut stream).await.status, 200);
@@ -245,14 +246,14 @@ pub async fn ask_second(address: SocketAddr, request: &str) -> Answer {
 }
 
 /// A member of the chat.
-pub struct Member {
-    pub ws: WebSocket<Transport>,
-    pub client_id: String,
+pub(crate) struct Member {
+    pub(crate) ws: WebSocket<Transport>,
+    pub(crate) client_id: String,
 }
 
 impl Member {
     /// Opens a line and takes the three messages that greet it.
-    pub async fn enter(server: &TestServer, path: &str) -> Self {
+    pub(crate) async fn enter(server: &TestServer, path: &str) -> Self {
         let mut member = Self { ws: server.line(path).await, client_id: String::new() };
         let welcome = member.next().await;
         assert_eq!(welcome["type"], "welcome");
@@ -263,18 +264,18 @@ impl Member {
     }
 
     /// As [`Member::enter`], under a name that the room knows when this returns.
-    pub async fn named(server: &TestServer, path: &str, name: &str) -> Self {
+    pub(crate) async fn named(server: &TestServer, path: &str, name: &str) -> Self {
         let mut member = Self::enter(server, path).await;
         member.say(serde_json::json!({ "type": "join", "username": name })).await;
         member.user_info(name).await;
         member
     }
 
-    pub async fn say(&mut self, message: Value) {
+    pub(crate) async fn say(&mut self, message: Value) {
         self.ws.send(message.to_string()).await.unwrap();
     }
 
-    pub async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         let message = soon(self.ws.recv()).await.unwrap().expect("the line is open");
         let message: Value = serde_json::from_str(message.as_text().unwrap()).unwrap();
         assert_fields_stand_twice(&message);
@@ -282,7 +283,7 @@ impl Member {
     }
 
     /// The next message of a type.
-    pub async fn next_of(&mut self, kind: &str) -> Value {
+    pub(crate) async fn next_of(&mut self, kind: &str) -> Value {
         loop {
             let message = self.next().await;
             if message["type"] == kind {
@@ -292,7 +293,7 @@ impl Member {
     }
 
     /// The answer to a request, by its id.
-    pub async fn ask(&mut self, message: Value) -> Value {
+    pub(crate) async fn ask(&mut self, message: Value) -> Value {
         let id = message["id"].clone();
         self.say(message).await;
         loop {
@@ -303,19 +304,19 @@ impl Member {
         }
     }
 
-    pub async fn user_info(&mut self, user: &str) -> Value {
+    pub(crate) async fn user_info(&mut self, user: &str) -> Value {
         let request = serde_json::json!({ "type": "getUserInfo", "id": "who", "userId": user });
         self.ask(request).await
     }
 
     /// Closes, and waits for the other side to have done so.
-    pub async fn leave(mut self) {
+    pub(crate) async fn leave(mut self) {
         soon(self.ws.close(1000, "")).await.unwrap();
     }
 }
 
 /// What is under `data` is the message without its `type`, `id` and `data`.
-pub fn assert_fields_stand_twice(message: &Value) {
+pub(crate) fn assert_fields_stand_twice(message: &Value) {
     let mut fields = message.as_object().unwrap().clone();
     for name in ["type", "id", "data"] {
         fields.remove(name);

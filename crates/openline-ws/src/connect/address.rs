@@ -34,6 +34,12 @@ impl Address {
         Ok(Self { uri, secure, host, port })
     }
 
+    /// The host as a name or an address, without the brackets that RFC 3986 §3.2.2 puts around IPv6.
+    #[cfg(feature = "tls")]
+    pub(crate) fn name(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// Basic authorization (RFC 7617) from the user information, if there is any.
     pub(crate) fn authorization(&self) -> Option<HeaderValue> {
         let (user, _) = self.uri.authority()?.as_str().rsplit_once('@')?;

@@ -7,6 +7,8 @@ mod transport;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+#[cfg(feature = "tls")]
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -207,11 +209,15 @@ impl Connector {
         address: &Address,
         stream: TcpStream,
     ) -> Result<Transport, ConnectError> {
+        use crate::tls::rustls::{ClientConfig, pki_types::ServerName};
         if !address.secure {
             return Ok(Transport::plain(stream));
         }
-        let config = self.tls.clone().unwrap_or_else(|| crate::tls::client_config(Vec::new()));
-        let name = crate::tls::rustls::pki_types::ServerName::try_from(address.host.clone())
+        // The roots are read once, and shared by all lines.
+        static DEFAULT: LazyLock<Arc<ClientConfig>> =
+            LazyLock::new(|| crate::tls::client_config(Vec::new()));
+        let config = self.tls.clone().unwrap_or_else(|| DEFAULT.clone());
+        let name = ServerName::try_from(address.name().to_owned())
             .map_err(|error| ConnectError::Url(format!("{}: {error}", address.host)))?;
         let stream = crate::tls::TlsConnector::from(config).connect(name, stream).await;
         stream.map(Transport::tls).map_err(ConnectError::Tls)

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub(crate) mod frames;
+#[cfg(feature = "hyper")]
+pub(crate) mod http2;
 pub(crate) mod wire;
 
 use std::future::{Future, poll_fn};

@@ -71,7 +71,6 @@ impl Editor {
             let gate = gate.clone();
             spawn("openline-typing", move || {
                 read_lines(editor, &gate, &lines);
-                gate.close();
             })?
         };
         let showing = {
@@ -87,16 +86,16 @@ impl Editor {
         let _ = self.shown.send(what).await;
     }
 
-    /// Shows what is still to be shown, ends the reading and gives the terminal back as it was.
+    /// Shows what is still to be shown, ends the reading and gives the terminal back as it was. The
+    /// receiver of lines has to be dropped before, or a line that nobody takes holds all of it up.
     pub(super) async fn finish(self) {
-        self.gate.finish();
+        let given_up = self.gate.finish();
         drop(self.shown);
         until_finished(&self.showing, || ()).await;
-        let was_reading = !self.reading.is_finished();
         // rustyline ends a line on SIGINT and restores the terminal then. Sent again, because one
         // that comes between two lines is lost.
         until_finished(&self.reading, || drop(signal_hook::low_level::raise(SIGINT))).await;
-        if was_reading {
+        if given_up {
             let _ = io::stdout().write_all(ERASE_PROMPT.as_bytes());
             let _ = io::stdout().flush();
         }
@@ -145,11 +144,13 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// From here on SIGINTs are our own.
-    fn finish(&self) {
-        let _reading = self.lock();
+    /// From here on SIGINTs are our own. Returns whether a line is given up that the person may be
+    /// typing.
+    fn finish(&self) -> bool {
+        let reading = self.lock();
         self.finishing.store(true, Relaxed);
         self.interruptible.store(false, Relaxed);
+        *reading != Reading::Over
     }
 
     /// Waits until something can be shown; returns how.
@@ -198,6 +199,7 @@ fn read_lines(
             break;
         }
     }
+    gate.close();
     if let Some(file) = &history {
         // A history that cannot be kept is no reason to bother anybody.
         let _ = keep_history(&mut editor, file);

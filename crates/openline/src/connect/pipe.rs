@@ -24,6 +24,9 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// that was waited for.
 const LINGERS_MAX: u32 = 20;
 
+/// How long a server has to answer our close frame once nobody takes the output.
+const ABANDON_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Lines of input that were there together, or why there are no more.
 type Batch = Result<Vec<Message>, Failure>;
 
@@ -136,7 +139,8 @@ impl<W: Write> Pipe<W> {
 
     /// Ends because the output takes no more. That whoever read it has seen enough is no failure.
     async fn abandon(&mut self, error: io::Error) -> Result<Option<End>, Failure> {
-        self.close().await;
+        // Whoever ends a pipe wants it to end now; a server that is busy sending may answer late.
+        let _ = tokio::time::timeout(ABANDON_TIMEOUT, self.close()).await;
         match error.kind() {
             io::ErrorKind::BrokenPipe => Ok(None),
             _ => Err(Failure::new(Exit::Io, format!("cannot write the output: {error}"))),

@@ -42,6 +42,7 @@ pub(super) async fn run(
         Ok((mut terminate, mut hangup)) => Ok(terminal.talk(&mut terminate, &mut hangup).await),
         Err(error) => Err(Failure::new(Exit::Io, error)),
     };
+    drop(terminal.session);
     terminal.editor.finish().await;
     end
 }
