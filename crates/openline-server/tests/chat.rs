@@ -406,7 +406,9 @@ async fn who_enters_while_others_talk_misses_nothing_and_hears_nothing_twice() {
             let mut heard: Vec<Value> = history["messages"].as_array().unwrap().clone();
             let until = heard.len() + 5;
             while heard.len() < until
-                && heard.last().is_none_or(|message| message["text"] != (MESSAGES - 1).to_string())
+                && heard.last().is_none_or(|message| {
+                    message["text"].as_str() != Some(&(MESSAGES - 1).to_string())
+                })
             {
                 heard.push(member.next_of("chat").await);
             }

@@ -123,5 +123,5 @@ async fn the_same_route_serves_lines_over_http2() {
     line.send([masked(TEXT, "over h2"), masked(CLOSE, reason(1000, ""))].concat());
     let expected = [(TEXT, b"over h2".to_vec()), (CLOSE, reason(1000, ""))];
     assert_eq!(line.frames(2).await, expected);
-    assert!(line.is_ended().await);
+    line.end().await.unwrap();
 }

@@ -13,8 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2 as hyper_http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use openline_ws::proto::handshake::client::ResponseError;
-use openline_ws::{Acceptor, ConnectError, Connector, DeflateOptions, Upgrade};
+use openline_ws::{Acceptor, Connector, DeflateOptions, Upgrade};
 use support::frames::{BINARY, CLOSE, PING, PONG, TEXT, masked, reason};
 use support::http2::Client;
 use tokio::net::{TcpListener, TcpStream};
@@ -117,15 +116,12 @@ async fn over_http1_a_handshake_that_is_not_lawful_is_answered_with_what_was_wro
 
 #[tokio::test]
 async fn other_requests_are_served_beside_lines() {
-    let url = format!("ws://{}/", http1_server().await);
-    // The client's own request without the header that makes it a handshake.
-    let error = Connector::new()
-        .header(http::header::HOST, HeaderValue::from_static(""))
-        .connect(&url)
-        .await
-        .map(drop)
-        .unwrap_err();
-    assert!(matches!(error, ConnectError::Response(ResponseError::Status(_))), "{error:?}");
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = TcpStream::connect(http1_server().await).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("a page"), "{answer}");
 }
 
 #[tokio::test]
@@ -147,7 +143,7 @@ async fn over_http2_a_line_echoes_and_closes_cleanly() {
     assert_eq!(line.frames(2).await, expected);
     line.send(masked(CLOSE, reason(1000, "")));
     assert_eq!(line.frames(1).await, [(CLOSE, reason(1000, ""))]);
-    assert!(line.is_ended().await);
+    line.end().await.unwrap();
 }
 
 #[tokio::test]
@@ -181,7 +177,7 @@ async fn over_http2_a_protocol_error_is_told_in_a_close_frame() {
     let (_, mut line) = client.open("/echo", |_| ()).await.unwrap();
     line.send(masked(0x83, ""));
     assert_eq!(line.frames(1).await, [(CLOSE, reason(1002, "reserved opcode 0x3"))]);
-    assert!(line.is_ended().await);
+    line.end().await.unwrap();
 }
 
 #[tokio::test]
@@ -217,4 +213,41 @@ async fn over_http2_other_requests_are_served_beside_lines() {
         })
         .await;
     assert_eq!(page.unwrap().0.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn over_http2_a_client_that_resets_the_stream_or_goes_is_an_end_with_1006() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let upgrade = service_fn(move |mut request: Request<Incoming>| {
+            let upgrade = Upgrade::new(&mut request, &Acceptor::new()).unwrap();
+            let (response, line) = upgrade.accept();
+            let ended = ended.clone();
+            tokio::spawn(async move {
+                let mut ws = line.await.unwrap();
+                let result = ws.recv().await;
+                ended.send((result, ws.closed().cloned())).unwrap();
+            });
+            async move { Ok::<_, Infallible>(response.map(|()| String::new())) }
+        });
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut builder = hyper_http2::Builder::new(TokioExecutor::new());
+            builder.enable_connect_protocol();
+            tokio::spawn(builder.serve_connection(TokioIo::new(stream), upgrade.clone()));
+        }
+    });
+    let mut client = Client::connect(address).await;
+    for reset in [true, false] {
+        let (_, mut line) = client.open("/", |_| ()).await.unwrap();
+        line.send(masked(TEXT, "never ends")[..5].to_vec());
+        match reset {
+            true => line.send.send_reset(h2::Reason::CANCEL),
+            false => line.send.send_data(Default::default(), true).unwrap(),
+        }
+        let (result, closed) = ends.recv().await.unwrap();
+        assert!(matches!(result, Ok(None)), "reset {reset}: {result:?}");
+        assert_eq!(closed.unwrap().reason.code.0, 1006);
+    }
 }

@@ -299,7 +299,8 @@ async fn a_line_dropped_before_its_time_disturbs_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn many_lines_of_a_thread_each_wake_at_their_time() {
-    let waits = (1..=300u64).map(|i| async move {
+    let mut tasks = Vec::new();
+    for i in 1..=300u64 {
         let interval = Duration::from_millis(i * 37);
         let timeouts = Timeouts {
             ping_interval: Some(interval),
@@ -307,17 +308,13 @@ async fn many_lines_of_a_thread_each_wake_at_their_time() {
             ..Timeouts::default()
         };
         let (mut ws, peer) = server_with(&Acceptor::new().timeouts(timeouts), "").await;
-        tokio::spawn(async move {
+        tasks.push(tokio::spawn(async move {
             let began = Instant::now();
             assert!(is_timeout(ws.recv().await, Expired::Pong));
             let late = began.elapsed() - interval;
             assert!(late < Duration::from_millis(270), "line {i} was {late:?} late");
             assert_eq!(peer.take_frames(), [PING_FRAME]);
-        })
-    });
-    let mut tasks = Vec::new();
-    for wait in waits {
-        tasks.push(wait.await);
+        }));
     }
     for task in tasks {
         task.await.unwrap();

@@ -89,8 +89,12 @@ impl Line {
         }
     }
 
-    /// Whether the server ends the stream here, and not by a reset.
-    pub(crate) async fn is_ended(&mut self) -> bool {
-        self.receive.data().await.is_none()
+    /// Reads to where the server ends the stream, and nothing may come before that. The end by
+    /// END_STREAM is the orderly one (RFC 8441 §5); a reset is an error here.
+    pub(crate) async fn end(&mut self) -> Result<(), h2::Error> {
+        while let Some(data) = self.receive.data().await {
+            assert!(data?.is_empty());
+        }
+        Ok(())
     }
 }
