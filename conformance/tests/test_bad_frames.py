@@ -139,9 +139,9 @@ def test_a_close_frame_of_one_byte(line):
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1007, 3000, 4999])
-def test_a_lawful_close_gets_the_same_code_and_the_end(line, code):
+def test_a_lawful_close_gets_the_same_code_and_reason_and_the_end(line, code):
     line.send(frame(CLOSE, struct.pack("!H", code) + b"the reason"))
-    assert line.close_frame()[0] == code
+    assert line.close_frame() == (code, "the reason")
     assert line.ended()
 
 

@@ -79,8 +79,8 @@ def test_deflate_is_agreed(seen):
 
 
 def test_the_page_is_told_that_its_close_was_clean(seen):
-    """The code comes back, the reason does not: the server repeats no words of a peer."""
-    assert seen["close4999"] == {"code": 4999, "reason": "", "wasClean": True}
+    """The server answers a close with the same code and the same reason."""
+    assert seen["close4999"] == {"code": 4999, "reason": "done", "wasClean": True}
     assert seen["close3000"] == {"code": 3000, "reason": "", "wasClean": True}
     assert seen["closeWithoutCode"] == {"code": 1005, "reason": "", "wasClean": True}
 

@@ -201,8 +201,7 @@ impl Fanout {
                 }
                 Part::End { len, compressed, .. } => {
                     any = true;
-                    // With deflate on, only a compressed frame is a delivery.
-                    if compressed == self.deflate && (compressed || len >= self.text.len()) {
+                    if is_delivery(len, compressed, self.text.len(), self.deflate) {
                         self.deliveries += 1;
                         self.payload_bytes += len as u64;
                     } else {
@@ -239,4 +238,15 @@ fn text(size: usize) -> String {
     }
     text.truncate(size);
     text
+}
+
+/// Whether a frame carries the publication. Lists of users and the like may come late; they are
+/// longer than any delivery, which has the text at most twice.
+fn is_delivery(len: usize, compressed: bool, text_len: usize, deflate: bool) -> bool {
+    const ENVELOPE_BYTES_MAX: usize = 512;
+    match (deflate, compressed) {
+        (true, true) => len <= text_len + ENVELOPE_BYTES_MAX,
+        (false, false) => (text_len..=2 * text_len + ENVELOPE_BYTES_MAX).contains(&len),
+        _ => false,
+    }
 }
