@@ -38,3 +38,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Line<S> {
         let _ = close.poll(&mut Context::from_waker(Waker::noop()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F: Future>(_: impl FnOnce(WebSocket<tokio::net::TcpStream>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_an_idle_line_is_small() {
+        assert!(size(serve) <= 128, "{} bytes", size(serve));
+    }
+}

@@ -441,6 +441,7 @@ async fn a_member_that_does_not_read_is_closed_with_4006_and_delays_nobody() {
         assert_hears(&mut ann, &text).await;
     }
     assert_eq!(sleeper.closed().await, (4006, "slow consumer".to_owned()));
+    drop(sleeper);
     loop {
         let system = ann.next_of("system").await;
         if system["text"].as_str().unwrap().ends_with("left the chat") {

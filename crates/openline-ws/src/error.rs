@@ -65,5 +65,17 @@ pub(crate) fn is_peer_gone(error: &io::Error) -> bool {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::UnexpectedEof
             | io::ErrorKind::NotConnected
-    )
+    ) || is_stream_gone(error)
+}
+
+/// Over HTTP/2 a peer goes away by resetting its stream (RFC 8441 §5), as a browser does when a page
+/// is left. hyper wraps that and all that ends the connection below into an error of its own kind.
+#[cfg(feature = "hyper")]
+fn is_stream_gone(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<hyper::Error>())
+}
+
+#[cfg(not(feature = "hyper"))]
+fn is_stream_gone(_: &io::Error) -> bool {
+    false
 }

@@ -143,11 +143,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 Err(error) => return Poll::Ready(Err(Error::Io(error))),
             }
         }
-        if self.write_half_broken {
-            self.connection.handle_write_end();
-            return Poll::Ready(Err(Error::Closed));
+        if !self.write_half_broken {
+            // Transports with a buffer of their own, such as TLS, notice here that the peer is gone.
+            match ready!(Pin::new(&mut self.io).poll_flush(cx)) {
+                Ok(()) => return Poll::Ready(Ok(())),
+                Err(error) if is_peer_gone(&error) => self.write_half_broken = true,
+                Err(error) => return Poll::Ready(Err(Error::Io(error))),
+            }
         }
-        Pin::new(&mut self.io).poll_flush(cx).map_err(Error::Io)
+        self.connection.handle_write_end();
+        Poll::Ready(Err(Error::Closed))
     }
 
     /// As [`Line::poll_flush`], ending when a deadline passes.

@@ -273,6 +273,8 @@ impl Member {
 
     pub(crate) async fn say(&mut self, message: Value) {
         self.ws.send(message.to_string()).await.unwrap();
+        // Or it could wait for the next receive, while the test waits for another member.
+        self.ws.flush().await.unwrap();
     }
 
     pub(crate) async fn next(&mut self) -> Value {
