@@ -10,10 +10,10 @@
 //! ```
 //!
 //! # Shape
-//! One thread for each core, each with a single-threaded runtime and its own lines ([`shard`]), and
-//! one that accepts and deals the connections out to them ([`accept`]). A connection begins in
-//! [`connection`], which reads the first request and either opens a line ([`endpoint`]) or hands the
-//! connection to hyper ([`http`]). Chat rooms ([`chat`]) keep order and history in one place and
+//! One thread for each core, each with a single-threaded runtime and its own lines (`shard`), and
+//! one that accepts and deals the connections out to them (`accept`). A connection begins in
+//! `connection`, which reads the first request and either opens a line (`endpoint`) or hands the
+//! connection to hyper (`http`). Chat rooms (`chat`) keep order and history in one place and
 //! their members by thread.
 //!
 //! # Not here yet
