@@ -332,6 +332,11 @@ impl Receiver {
             let limit = around.limits.message_bytes_max;
             deflate.inflate(piece, ended, &mut message.data, limit)?;
         } else {
+            // The head was not held to the limit if streaming was on when it came.
+            let limit = around.limits.message_bytes_max;
+            if (message.data.len() + piece.len()) as u64 > limit {
+                return Err(ProtocolError::MessageTooBig { limit, inflated: false });
+            }
             append(&mut message.data, piece, head, offset);
         }
         message.check_from(start, ended)?;

@@ -261,7 +261,6 @@ fn time_near_its_end_does_not_wrap_around() {
 fn the_keepalive_does_not_take_the_place_of_a_ping_that_waits() {
     let mut connection = server().connection();
     connection.send(FrameKind::Text, b"queued").unwrap();
-    connection.handle_transmitted(0, at(20));
     connection.ping(b"the application's").unwrap();
     assert_eq!(connection.handle_timeout(at(25)), None);
     let out = sent_at(&mut connection, Role::Server, at(25));

@@ -207,6 +207,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             Ok(progress) => (progress.consumed, progress.event.map(Arrived::from)),
             Err(error) => {
                 self.failure = Some(Box::new(Error::Protocol(error)));
+                // The input may have waited long behind a slow handler: the peer's time to read the
+                // close frame begins now.
+                self.connection.restart_close_deadline(clock::now());
                 (len, None)
             }
         };

@@ -282,7 +282,6 @@ async fn a_peer_that_broke_the_protocol_and_does_not_go_is_left_after_5_s() {
 /// The deadline that begins with a close frame counts from when it is handled, however long before
 /// that it was read.
 #[tokio::test(start_paused = true)]
-#[ignore = "not so yet: it counts from when the bytes were read"]
 async fn a_slow_handler_does_not_shorten_the_peers_time_to_read_the_close_frame() {
     let (mut ws, peer) = server().await;
     peer.push(&[masked(TEXT, "takes long to handle"), masked(0x8b, "")].concat());

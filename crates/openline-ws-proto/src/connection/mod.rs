@@ -197,10 +197,20 @@ impl Connection {
         next.is_some()
     }
 
+    /// Lets the time for the closing handshake begin anew, if it has begun: for input that is handled
+    /// later than at the time it is handled under.
+    pub fn restart_close_deadline(&mut self, now: Timestamp) {
+        if self.deadlines.is_set(Deadline::Close) {
+            self.deadlines.set(Deadline::Close, now, self.config.timeouts.close);
+        }
+    }
+
     fn ping_due(&self) -> Timestamp {
         match self.config.timeouts.ping_interval {
             Some(interval)
-                if self.state == State::Open && !self.deadlines.is_set(Deadline::Pong) =>
+                if self.state == State::Open
+                    && !self.deadlines.is_set(Deadline::Pong)
+                    && !self.deadlines.is_set(Deadline::Write) =>
             {
                 self.last_heard.after(interval)
             }

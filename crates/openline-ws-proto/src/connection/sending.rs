@@ -174,6 +174,8 @@ impl Connection {
             self.release_outbox();
         } else if written > 0 || !self.deadlines.is_set(Deadline::Write) {
             self.deadlines.set(Deadline::Write, now, self.config.timeouts.write);
+            // While output waits this deadline watches the peer: a ping would wait too, and its pong.
+            self.deadlines.clear(Deadline::Pong);
         }
     }
 
