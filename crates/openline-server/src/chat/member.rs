@@ -17,7 +17,7 @@ use crate::shard::{Shard, Shared};
 /// What may wait for a line that does not keep up, or that asks without reading the answers: the
 /// longest history and list, and some more.
 const QUEUE_BYTES_MAX: usize = 4 << 20;
-/// DESIGN: a line that does not keep up.
+/// The close code of a line that does not keep up; see docs/errors.md.
 const SLOW_CONSUMER: CloseCode = CloseCode(4006);
 
 struct Member {
