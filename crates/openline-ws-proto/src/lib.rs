@@ -71,6 +71,6 @@ pub use event::{Chunk, Event};
 pub use frame::{CONTROL_PAYLOAD_MAX, FrameHead, FrameRules, HEAD_BYTES_MAX, Opcode};
 pub use mask::{MaskKey, mask};
 pub use outbox::{Compress, FrameKind};
-pub use prepared::Prepared;
+pub use prepared::{Prepared, PreparedBatch};
 pub use state::{State, TRANSITIONS, Trigger};
 pub use utf8::{InvalidUtf8, Utf8Validator};

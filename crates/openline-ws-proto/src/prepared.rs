@@ -76,6 +76,59 @@ impl Prepared {
     }
 }
 
+/// Messages that leave together: what a channel has to say in one turn of a server's loop. Laid one
+/// behind the other once, so that each connection costs one write from the same memory. Cloning
+/// shares it.
+#[derive(Debug, Clone)]
+pub struct PreparedBatch(Arc<Batch>);
+
+#[derive(Debug)]
+struct Batch {
+    messages: Vec<Prepared>,
+    longest: usize,
+    payload_bytes: usize,
+    plain: OnceLock<Bytes>,
+}
+
+impl PreparedBatch {
+    /// A batch of these messages, in this order.
+    pub fn new(messages: Vec<Prepared>) -> Self {
+        let lengths = || messages.iter().map(|message| message.payload().len());
+        let (longest, payload_bytes) = (lengths().max().unwrap_or(0), lengths().sum());
+        Self(Arc::new(Batch { messages, longest, payload_bytes, plain: OnceLock::new() }))
+    }
+
+    /// The messages.
+    pub fn messages(&self) -> &[Prepared] {
+        &self.0.messages
+    }
+
+    /// Payload bytes of all messages together.
+    pub fn payload_bytes(&self) -> usize {
+        self.0.payload_bytes
+    }
+
+    /// Payload bytes of the longest message.
+    pub(crate) fn longest(&self) -> usize {
+        self.0.longest
+    }
+
+    /// All frames as a server sends them uncompressed.
+    pub(crate) fn plain(&self) -> &Bytes {
+        self.0.plain.get_or_init(|| match &self.0.messages[..] {
+            [message] => message.plain().clone(),
+            messages => {
+                let frames = messages.iter().map(|m| m.payload().len() + crate::HEAD_BYTES_MAX);
+                let mut all = Vec::with_capacity(frames.sum());
+                for message in messages {
+                    message.0.append_frame(&mut all, false, message.payload());
+                }
+                all.into()
+            }
+        })
+    }
+}
+
 impl Encodings {
     fn new(kind: FrameKind, payload: Bytes, level: u32) -> Self {
         Self { kind, payload, level, plain: OnceLock::new(), deflated: Default::default() }
@@ -83,6 +136,11 @@ impl Encodings {
 
     fn frame(&self, compressed: bool, payload: &[u8]) -> Bytes {
         let mut frame = Vec::with_capacity(payload.len() + crate::HEAD_BYTES_MAX);
+        self.append_frame(&mut frame, compressed, payload);
+        frame.into()
+    }
+
+    fn append_frame(&self, frames: &mut Vec<u8>, compressed: bool, payload: &[u8]) {
         let head = FrameHead {
             fin: true,
             compressed,
@@ -90,8 +148,7 @@ impl Encodings {
             mask: None,
             payload_len: payload.len() as u64,
         };
-        head.encode(&mut frame);
-        frame.put_slice(payload);
-        frame.into()
+        head.encode(frames);
+        frames.put_slice(payload);
     }
 }

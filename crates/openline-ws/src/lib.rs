@@ -35,7 +35,7 @@
 //! - [`WebSocket`]: receive, send, close; a `Stream` and a `Sink`; messages too large to hold.
 //! - [`WebSocket::split`]: a [`Reader`], and a [`Sender`] that many can hold, with a bounded queue
 //!   and a policy for peers that do not keep up.
-//! - [`Prepared`]: a message encoded once for many lines.
+//! - [`Prepared`], [`PreparedBatch`]: messages encoded once for many lines.
 //! - With the feature `hyper`: upgrades of requests that hyper serves, over HTTP/1.1 and HTTP/2
 //!   (RFC 8441). With `axum`: the same as an extractor.
 //!
@@ -67,7 +67,7 @@ pub use openline_ws_proto as proto;
 pub use openline_ws_proto::handshake::server::Rejection;
 pub use openline_ws_proto::{
     CloseCode, CloseReason, Closed, Compress, Config, DeflateOptions, DeflateParams, FrameKind,
-    Limits, Prepared, ProtocolError, Timeouts,
+    Limits, Prepared, PreparedBatch, ProtocolError, Timeouts,
 };
 
 pub use accept::{AcceptError, Acceptor, Arrival, Pending, Rewound, accept};

@@ -11,7 +11,7 @@ use crate::error::SendError;
 use crate::frame::{CONTROL_PAYLOAD_MAX, FrameHead, Opcode};
 use crate::mask::MaskKey;
 use crate::outbox::{Compress, FrameKind, Outbox, SHARE_FROM};
-use crate::prepared::Prepared;
+use crate::prepared::{Prepared, PreparedBatch};
 use crate::state::Trigger;
 
 impl Connection {
@@ -70,6 +70,39 @@ impl Connection {
             self.outbox().push_encoded(message.plain());
         }
         Ok(())
+    }
+
+    /// Queues messages that were prepared for many, all or none of them.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub fn send_batch(&mut self, batch: &PreparedBatch) -> Result<(), SendError> {
+        self.may_send_message()?;
+        match self.batch_frames(batch).cloned() {
+            Some(frames) => self.outbox().push_encoded(&frames),
+            None => {
+                for message in batch.messages() {
+                    self.send_prepared(message)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes that [`Connection::send_batch`] would queue, where they are the same for many
+    /// connections and nothing waits before them: a caller that gives them to the transport itself
+    /// saves the queue. What the transport does not take is to be queued with
+    /// [`Connection::send_batch`] and reported with [`Connection::handle_transmitted`].
+    pub fn batch_bytes<'a>(&self, batch: &'a PreparedBatch) -> Option<&'a [u8]> {
+        let free = !self.wants_transmit() && self.may_send_message().is_ok();
+        free.then(|| self.batch_frames(batch)).flatten().map(|frames| &frames[..])
+    }
+
+    /// None where each message has to be looked at for itself: masked by clients, or compressed.
+    fn batch_frames<'a>(&self, batch: &'a PreparedBatch) -> Option<&'a Bytes> {
+        let plain =
+            self.role == Role::Server && !self.compresses(batch.longest(), Compress::Auto);
+        plain.then(|| batch.plain())
     }
 
     /// Queues one fragment of a message, uncompressed: the first with its kind, later ones with

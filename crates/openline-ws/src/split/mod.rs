@@ -12,7 +12,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
-use openline_ws_proto::{CloseCode, CloseReason, Closed, Compress, Prepared};
+use openline_ws_proto::{CloseCode, CloseReason, Closed, Compress, Prepared, PreparedBatch};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::clock;
@@ -54,6 +54,7 @@ enum Phase<S> {
 /// A line without the type of its transport.
 trait Outlet: Send + Sync {
     fn try_send(&self, key: Option<u64>, message: Outgoing) -> Result<(), TrySendError>;
+    fn try_write_batch(&self, batch: &PreparedBatch) -> Result<(), TrySendError>;
     fn poll_send(
         &self,
         message: &mut Option<Outgoing>,
@@ -199,6 +200,25 @@ impl Sender {
         self.outlet.try_send(None, Outgoing::Prepared(message.clone()))
     }
 
+    /// As [`Sender::try_send`], with a batch for many lines, which is written here and now if nothing
+    /// waits before it. For a publisher that goes through its subscribers once in a turn of its
+    /// loop: no task is woken for a line that takes the batch whole.
+    ///
+    /// # Errors
+    /// See [`TrySendError`].
+    pub fn try_write_batch(&self, batch: &PreparedBatch) -> Result<(), TrySendError> {
+        self.outlet.try_write_batch(batch)
+    }
+
+    /// As [`Sender::try_send_prepared`], with a batch, which leaves with what else is queued in this
+    /// turn.
+    ///
+    /// # Errors
+    /// See [`TrySendError`].
+    pub fn try_send_batch(&self, batch: &PreparedBatch) -> Result<(), TrySendError> {
+        self.outlet.try_send(None, Outgoing::Batch(batch.clone()))
+    }
+
     /// As [`Sender::try_send`], with a message that replaces a waiting one of the same key under
     /// [`SlowConsumer::Conflate`].
     ///
@@ -276,6 +296,15 @@ impl<S> Phase<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Outlet for Shared<S> {
+    fn try_write_batch(&self, batch: &PreparedBatch) -> Result<(), TrySendError> {
+        if let Some(state) = self.lock().running()
+            && state.write_batch(batch)
+        {
+            return Ok(());
+        }
+        self.try_send(None, Outgoing::Batch(batch.clone()))
+    }
+
     fn try_send(&self, key: Option<u64>, message: Outgoing) -> Result<(), TrySendError> {
         let mut phase = self.lock();
         let Some(state) = phase.running().filter(|state| state.is_open()) else {

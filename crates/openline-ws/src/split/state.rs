@@ -1,10 +1,11 @@
 //! What a reader and its senders share: the line, and the messages that wait for room in it.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
-use openline_ws_proto::{Compress, Prepared};
+use openline_ws_proto::{Compress, Prepared, PreparedBatch};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::queue::{QueueOptions, QueueStats, SlowConsumer, TrySendError};
@@ -53,6 +54,7 @@ pub(super) struct Waiting {
 pub(super) enum Outgoing {
     Message(Message, Compress),
     Prepared(Prepared),
+    Batch(PreparedBatch),
 }
 
 impl Outgoing {
@@ -63,6 +65,9 @@ impl Outgoing {
         let payload = match self {
             Self::Message(message, _) => message.as_bytes().len(),
             Self::Prepared(message) => message.payload().len(),
+            Self::Batch(batch) => {
+                batch.payload_bytes() + batch.messages().len().saturating_sub(1) * MESSAGE_BYTES
+            }
         };
         payload + MESSAGE_BYTES
     }
@@ -151,7 +156,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
         match message {
             Outgoing::Message(message, compress) => self.ws.queue(message, compress),
             Outgoing::Prepared(message) => Ok(self.ws.line.connection.send_prepared(&message)?),
+            Outgoing::Batch(batch) => Ok(self.ws.line.connection.send_batch(&batch)?),
         }
+    }
+
+    /// Writes a batch from the memory that all its lines share, if nothing waits before it and the
+    /// reader's task has nothing to do; returns whether it was taken. The reader's task is not woken
+    /// for it: of a thousand lines that would be a thousand turns.
+    pub(super) fn write_batch(&mut self, batch: &PreparedBatch) -> bool {
+        let ReaderTask::Waiting(waker) = &self.reader else { return false };
+        let line = &mut self.ws.line;
+        let Some(bytes) = line.connection.batch_bytes(batch) else { return false };
+        let mut cx = Context::from_waker(waker);
+        // What is pending has woken nobody yet: the reader's task is to wait for the transport.
+        let Poll::Ready(Ok(written)) = Pin::new(&mut line.io).poll_write(&mut cx, bytes) else {
+            return false;
+        };
+        if written < bytes.len() {
+            line.connection.send_batch(batch).expect("batch_bytes() said that it may be sent");
+            line.connection.handle_transmitted(written, clock::now());
+            self.write_soon();
+        } else if Pin::new(&mut line.io).poll_flush(&mut cx).is_pending() {
+            self.write_soon();
+        }
+        true
     }
 
     /// Queues a message, behind those that wait.
