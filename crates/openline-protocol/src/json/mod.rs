@@ -1,0 +1,9 @@
+//! JSON: what is needed to check a message without taking it apart, and to write one.
+
+mod scan;
+mod text;
+mod write;
+
+pub(crate) use scan::{Broken, Explained, Raw, Scanner};
+pub(crate) use text::{plain_len, unescaped};
+pub(crate) use write::{JsonWriter, write_base64, write_text};
