@@ -1,0 +1,240 @@
+//! [`Roster`]: who is on a channel.
+//!
+//! Changes are gathered for a moment, so that a thousand people who come at once cost each of them a
+//! few messages and not a thousand.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use openline_protocol::Member;
+
+/// Members named in one change. Beyond it the change only counts.
+const NAMED_MAX: usize = 100;
+
+/// How long changes are gathered, in milliseconds, by the size of the channel. Subscribers are to
+/// know within a second.
+const GATHER_MS: [u64; 2] = [100, 800];
+
+/// The size from which on changes are gathered for longer.
+const LARGE: usize = 100;
+
+/// What changed since it was last told.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// They came.
+    pub joined: Vec<Member>,
+    /// They changed their status or data.
+    pub updated: Vec<Member>,
+    /// They went.
+    pub left: Vec<Member>,
+    /// Members now.
+    pub count: u64,
+    /// The lists name everybody who came, changed or went.
+    pub complete: bool,
+}
+
+/// A part of the members, in the order of their client ids.
+#[derive(Debug, Clone, Default)]
+pub struct MemberPage {
+    /// The members.
+    pub members: Vec<Member>,
+    /// All members of the channel.
+    pub count: u64,
+    /// Where the next page begins; none on the last.
+    pub next: Option<Arc<str>>,
+}
+
+/// The members of a channel.
+#[derive(Debug, Default)]
+pub struct Roster {
+    members: BTreeMap<Arc<str>, Member>,
+    gathered: BTreeMap<Arc<str>, Happened>,
+    /// More happened than is named.
+    overflowed: bool,
+    due: Option<u64>,
+}
+
+#[derive(Debug)]
+enum Happened {
+    Joined,
+    Updated,
+    Left(Member),
+}
+
+impl Roster {
+    /// Somebody came. Returns when [`Roster::poll_change`] is due, if it was not due before.
+    pub fn join(&mut self, member: Member, now: u64) -> Option<u64> {
+        let client = member.client_id.clone();
+        self.members.insert(client.clone(), member);
+        let happened = match self.gathered.remove(&client) {
+            // For those who have not heard of the going there was none.
+            Some(Happened::Left(_)) => Happened::Updated,
+            _ => Happened::Joined,
+        };
+        self.gather(client, happened, now)
+    }
+
+    /// Somebody changed. As [`Roster::join`]; nothing happens if it is not a member.
+    pub fn update(
+        &mut self,
+        client: &str,
+        change: impl FnOnce(&mut Member),
+        now: u64,
+    ) -> Option<u64> {
+        let member = self.members.get_mut(client)?;
+        change(member);
+        let client = member.client_id.clone();
+        let happened = match self.gathered.remove(&client) {
+            Some(Happened::Joined) => Happened::Joined,
+            _ => Happened::Updated,
+        };
+        self.gather(client, happened, now)
+    }
+
+    /// Somebody went. As [`Roster::join`].
+    pub fn leave(&mut self, client: &str, now: u64) -> Option<u64> {
+        let member = self.members.remove(client)?;
+        let client = member.client_id.clone();
+        match self.gathered.remove(&client) {
+            // Nobody has heard of it, so nobody needs to hear that it went.
+            Some(Happened::Joined) => self.set_due(now),
+            _ => self.gather(client, Happened::Left(member), now),
+        }
+    }
+
+    fn gather(&mut self, client: Arc<str>, happened: Happened, now: u64) -> Option<u64> {
+        if self.gathered.len() < NAMED_MAX {
+            self.gathered.insert(client, happened);
+        } else {
+            self.overflowed = true;
+        }
+        self.set_due(now)
+    }
+
+    fn set_due(&mut self, now: u64) -> Option<u64> {
+        if self.due.is_some() {
+            return None;
+        }
+        let gather_ms = GATHER_MS[usize::from(self.members.len() > LARGE)];
+        self.due = Some(now + gather_ms);
+        self.due
+    }
+
+    /// What changed, once it is due.
+    pub fn poll_change(&mut self, now: u64) -> Option<Change> {
+        self.due.take_if(|due| *due <= now)?;
+        let mut change = Change {
+            count: self.members.len() as u64,
+            complete: !std::mem::take(&mut self.overflowed),
+            ..Change::default()
+        };
+        for (client, happened) in std::mem::take(&mut self.gathered) {
+            let member = self.members.get(&client).cloned();
+            match (happened, member) {
+                (Happened::Joined, Some(member)) => change.joined.push(member),
+                (Happened::Updated, Some(member)) => change.updated.push(member),
+                (Happened::Left(member), _) => change.left.push(member),
+                (Happened::Joined | Happened::Updated, None) => {}
+            }
+        }
+        let nothing =
+            change.joined.is_empty() && change.updated.is_empty() && change.left.is_empty();
+        (!nothing || !change.complete).then_some(change)
+    }
+
+    /// The members behind a client id, or the first.
+    pub fn page(&self, after: Option<&str>, limit: usize) -> MemberPage {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.members.range::<str, _>((from, Bound::Unbounded));
+        let members: Vec<_> = rest.by_ref().take(limit).map(|(_, member)| member.clone()).collect();
+        let next = rest.next().and_then(|_| members.last().map(|last| last.client_id.clone()));
+        MemberPage { members, count: self.members.len() as u64, next }
+    }
+
+    /// How many members there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether nobody is here and nothing is to be told.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty() && self.due.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(client: &str) -> Member {
+        Member { client_id: client.into(), user: None, info: None, status: None, data: None }
+    }
+
+    fn names(members: &[Member]) -> Vec<&str> {
+        members.iter().map(|member| &*member.client_id).collect()
+    }
+
+    #[test]
+    fn changes_are_told_together_within_a_second() {
+        let mut roster = Roster::default();
+        let due = roster.join(member("a"), 1000).expect("the first change sets the time");
+        assert!(due < 2000);
+        assert_eq!(roster.join(member("b"), 1001), None);
+        assert!(roster.poll_change(due - 1).is_none());
+        let change = roster.poll_change(due).expect("it is due");
+        assert_eq!(names(&change.joined), ["a", "b"]);
+        assert_eq!((change.count, change.complete), (2, true));
+        assert!(roster.poll_change(due + 5000).is_none(), "told once");
+    }
+
+    #[test]
+    fn who_comes_and_goes_unheard_is_not_mentioned() {
+        let mut roster = Roster::default();
+        let due = roster.join(member("a"), 0).expect("due");
+        roster.leave("a", 1);
+        assert!(roster.poll_change(due).is_none());
+        assert!(roster.is_empty());
+    }
+
+    #[test]
+    fn who_goes_and_returns_unheard_has_changed() {
+        let mut roster = Roster::default();
+        let due = roster.join(member("a"), 0).expect("due");
+        roster.poll_change(due);
+        let due = roster.leave("a", 5000).expect("due");
+        roster.join(member("a"), 5001);
+        let change = roster.poll_change(due).expect("it is due");
+        assert_eq!((names(&change.updated), change.left.len()), (vec!["a"], 0));
+    }
+
+    #[test]
+    fn a_crowd_is_counted_and_not_all_named() {
+        let mut roster = Roster::default();
+        let due = roster.join(member("0"), 0).expect("due");
+        for number in 1..1000 {
+            roster.join(member(&number.to_string()), 1);
+        }
+        let change = roster.poll_change(due).expect("it is due");
+        assert_eq!((change.joined.len(), change.count, change.complete), (NAMED_MAX, 1000, false));
+    }
+
+    #[test]
+    fn pages_name_every_member_once() {
+        let mut roster = Roster::default();
+        for number in 0..25 {
+            roster.join(member(&format!("{number:02}")), 0);
+        }
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = roster.page(after.as_deref(), 10);
+            seen.extend(page.members.iter().map(|member| member.client_id.to_string()));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 25);
+        assert!(seen.is_sorted());
+    }
+}
