@@ -1,0 +1,107 @@
+//! What happens when a user who has a line opens another.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The policy for a user's second line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Duplicates {
+    /// Both stay.
+    #[default]
+    Allow,
+    /// The older is closed with 4001.
+    Replace,
+    /// The newer is refused.
+    Refuse,
+}
+
+/// What a line that has just learned its user must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    Open,
+    /// Close that other line with 4001; its own [`UserLines::leave`] then changes nothing.
+    Replaces(u64),
+    /// Do not open: the user has a line.
+    Refused,
+}
+
+/// Which line each user has. Shared by all threads, but touched only when a line learns its user
+/// and when it ends; under [`Duplicates::Allow`] it holds nothing. As large as the number of lines.
+#[derive(Debug, Default)]
+pub(crate) struct UserLines {
+    policy: Duplicates,
+    lines: Mutex<HashMap<Arc<str>, u64>>,
+}
+
+impl UserLines {
+    pub(crate) fn new(policy: Duplicates) -> Self {
+        Self { policy, lines: Mutex::default() }
+    }
+
+    /// Enters the user's line. Entering the same line again (a renewed token) is always open.
+    pub(crate) fn enter(&self, user: &Arc<str>, line: u64) -> Entrance {
+        if self.policy == Duplicates::Allow {
+            return Entrance::Open;
+        }
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        match lines.get(user) {
+            Some(other) if *other == line => Entrance::Open,
+            Some(_) if self.policy == Duplicates::Refuse => Entrance::Refused,
+            _ => match lines.insert(user.clone(), line) {
+                Some(other) => Entrance::Replaces(other),
+                None => Entrance::Open,
+            },
+        }
+    }
+
+    /// Takes the line out, if it is still the user's.
+    pub(crate) fn leave(&self, user: &str, line: u64) {
+        if self.policy == Duplicates::Allow {
+            return;
+        }
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.get(user) == Some(&line) {
+            lines.remove(user);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allow_lets_all_in_and_keeps_nothing() {
+        let lines = UserLines::new(Duplicates::Allow);
+        let user = "u".into();
+        assert_eq!(lines.enter(&user, 1), Entrance::Open);
+        assert_eq!(lines.enter(&user, 2), Entrance::Open);
+        assert!(lines.lines.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn replace_names_the_older_line_whose_leaving_changes_nothing() {
+        let lines = UserLines::new(Duplicates::Replace);
+        let user = "u".into();
+        assert_eq!(lines.enter(&user, 1), Entrance::Open);
+        assert_eq!(lines.enter(&user, 1), Entrance::Open);
+        assert_eq!(lines.enter(&user, 2), Entrance::Replaces(1));
+        lines.leave("u", 1);
+        assert_eq!(lines.enter(&user, 3), Entrance::Replaces(2));
+        lines.leave("u", 3);
+        assert_eq!(lines.enter(&user, 4), Entrance::Open);
+        assert_eq!(lines.enter(&"v".into(), 5), Entrance::Open);
+    }
+
+    #[test]
+    fn refuse_keeps_the_older_line_until_it_leaves() {
+        let lines = UserLines::new(Duplicates::Refuse);
+        let user = "u".into();
+        assert_eq!(lines.enter(&user, 1), Entrance::Open);
+        assert_eq!(lines.enter(&user, 2), Entrance::Refused);
+        lines.leave("u", 2);
+        assert_eq!(lines.enter(&user, 3), Entrance::Refused);
+        lines.leave("u", 1);
+        assert_eq!(lines.enter(&user, 3), Entrance::Open);
+    }
+}
