@@ -1,0 +1,313 @@
+//! [`Log`]: what is said about what happens, on standard error, for people or for programs.
+//!
+//! Each event is a method here, with its weight, its words and its fields, so that all that can ever
+//! be logged stands in this file. Text of a peer's making goes through `shown`, and warnings that
+//! peers can cause at will through `pace`. Lines are written by a thread of their own (`sink`):
+//! whoever reads standard error too slowly loses lines, which is told, and does not stop the server.
+//!
+//! Nothing global is installed, so that a program may have several servers and a log of its own.
+//! That, and that peers' text has to be dealt with here in any case, is why this is not `tracing`.
+
+mod event;
+mod pace;
+mod shown;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod timestamp;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use openline_protocol::ErrorCode;
+
+use crate::auth::Secret;
+use crate::config::{LogFormat, LogLevel};
+use crate::store::Opened;
+
+use event::{Event, Value};
+use pace::Pace;
+use sink::Sink;
+
+/// Where events go. Clones write to the same place.
+#[derive(Clone)]
+pub(crate) struct Log {
+    inner: Option<Arc<Inner>>,
+}
+
+struct Inner {
+    level: LogLevel,
+    format: LogFormat,
+    paces: Mutex<[Pace; Paced::ALL.len()]>,
+    sink: Sink,
+}
+
+/// Events that peers can cause at will.
+#[derive(Debug, Clone, Copy)]
+enum Paced {
+    AcceptFailed,
+    AuthRefused,
+    BrokerAiling,
+    Panicked,
+    TurnedAway,
+    WebhookFailed,
+}
+
+impl Log {
+    /// Writes to standard error what weighs at least `level`.
+    pub(crate) fn new(level: LogLevel, format: LogFormat) -> Self {
+        Self::to(io::stderr(), level, format)
+    }
+
+    /// Writes nothing.
+    pub(crate) fn quiet() -> Self {
+        Self { inner: None }
+    }
+
+    fn to(out: impl io::Write + Send + 'static, level: LogLevel, format: LogFormat) -> Self {
+        let dropped = move |lines| {
+            let event = Event {
+                level: LogLevel::Warn,
+                name: "log_lines_dropped",
+                message: "standard error was not read in time; lines are missing here",
+                fields: &[("lines", Value::Number(lines))],
+            };
+            event.line(format, SystemTime::now())
+        };
+        let sink = Sink::new(out, dropped);
+        Self { inner: Some(Arc::new(Inner { level, format, paces: Mutex::default(), sink })) }
+    }
+
+    /// The server listens.
+    pub(crate) fn started(&self, address: SocketAddr, tls: bool, version: &str) {
+        let fields = [
+            ("address", Value::Own(&address)),
+            ("tls", Value::Flag(tls)),
+            ("version", Value::Own(&version)),
+        ];
+        self.event(LogLevel::Info, "started", "listening", &fields);
+    }
+
+    /// The server was asked to stop.
+    pub(crate) fn stopping(&self, why: &str) {
+        self.event(LogLevel::Info, "stopping", "stopping", &[("why", Value::Own(&why))]);
+    }
+
+    /// The last line. Waits a moment for it to be written.
+    pub(crate) fn stopped(&self) {
+        self.tell_unsaid();
+        self.event(LogLevel::Info, "stopped", "stopped", &[]);
+        if let Some(inner) = &self.inner {
+            inner.sink.flush();
+        }
+    }
+
+    /// The configuration is one to think about.
+    pub(crate) fn doubtful(&self, what: &str) {
+        let fields = [("what", Value::Own(&what))];
+        self.event(LogLevel::Warn, "doubtful", "the configuration looks doubtful", &fields);
+    }
+
+    pub(crate) fn store_opened(&self, opened: &Opened) {
+        let records = ("records", Value::Number(opened.records as u64));
+        if let Some(path) = &opened.set_aside {
+            let (path, damage) = (path.display(), opened.damage.as_deref().unwrap_or("unknown"));
+            let fields = [("moved_to", Value::Own(&path)), ("damage", Value::Own(&damage))];
+            let message = "the store was damaged: its files were moved aside, history begins anew";
+            self.event(LogLevel::Warn, "store_set_aside", message, &fields);
+        } else if opened.torn_bytes != 0 {
+            let fields = [records, ("torn_bytes", Value::Number(opened.torn_bytes))];
+            let message = "the store ended in an unfinished write, which was cut off";
+            self.event(LogLevel::Warn, "store_torn", message, &fields);
+        } else {
+            let fields = [records, ("clean", Value::Flag(opened.clean))];
+            self.event(LogLevel::Info, "store_opened", "the store is open", &fields);
+        }
+    }
+
+    /// The key of a server that keeps nothing: there is no file to read it from, so it is said here,
+    /// whatever the level. It is the only secret that is ever logged.
+    pub(crate) fn random_api_key(&self, key: &Secret) {
+        let key = String::from_utf8_lossy(key.expose());
+        let message = "the API's key, until the server stops";
+        // Errors pass at every level.
+        self.event(LogLevel::Error, "api_key", message, &[("key", Value::Own(&key))]);
+    }
+
+    /// A token was not accepted. `detail` is what its bearer is not told.
+    pub(crate) fn auth_refused(&self, client: &str, detail: &str) {
+        let fields = [("client", Value::Peer(client)), ("detail", Value::Peer(detail))];
+        self.paced(Paced::AuthRefused, LogLevel::Warn, "a token was refused", &fields);
+    }
+
+    /// A client was refused before it had a session; `code` is one of [`ErrorCode`].
+    pub(crate) fn turned_away(&self, address: IpAddr, code: &'static str) {
+        let fields = [("address", Value::Own(&address)), ("code", Value::Own(&code))];
+        self.paced(Paced::TurnedAway, LogLevel::Warn, "a client was turned away", &fields);
+    }
+
+    /// A connection could not be accepted.
+    pub(crate) fn accept_failed(&self, error: &io::Error) {
+        let fields = [("error", Value::Own(error))];
+        let message = "a connection was not accepted";
+        self.paced(Paced::AcceptFailed, LogLevel::Warn, message, &fields);
+    }
+
+    /// A bug of the server ended a line. What panicked was written by the panic itself.
+    pub(crate) fn panicked(&self, client: &str) {
+        let fields = [("client", Value::Peer(client))];
+        self.paced(Paced::Panicked, LogLevel::Error, "a bug ended a line", &fields);
+    }
+
+    pub(crate) fn webhook_failed(&self, what: &str) {
+        let fields = [("what", Value::Peer(what))];
+        self.paced(Paced::WebhookFailed, LogLevel::Warn, "the backend failed", &fields);
+    }
+
+    /// Publications are refused.
+    pub(crate) fn broker_ailing(&self, ailment: &str) {
+        let fields = [("ailment", Value::Own(&ailment))];
+        let message = "no publications are taken";
+        self.paced(Paced::BrokerAiling, LogLevel::Error, message, &fields);
+    }
+
+    /// Publications are taken again.
+    pub(crate) fn broker_well(&self) {
+        self.event(LogLevel::Info, "broker_well", "publications are taken again", &[]);
+    }
+
+    pub(crate) fn session_opened(&self, client: &str, transport: &'static str, address: IpAddr) {
+        let fields = [
+            ("client", Value::Peer(client)),
+            ("transport", Value::Own(&transport)),
+            ("address", Value::Own(&address)),
+        ];
+        self.event(LogLevel::Debug, "session_opened", "a session began", &fields);
+    }
+
+    pub(crate) fn session_closed(&self, client: &str, why: &str) {
+        let fields = [("client", Value::Peer(client)), ("why", Value::Peer(why))];
+        self.event(LogLevel::Debug, "session_closed", "a session ended", &fields);
+    }
+
+    /// A client was answered with an error.
+    pub(crate) fn request_refused(&self, client: &str, code: ErrorCode, message: &str) {
+        let fields = [
+            ("client", Value::Peer(client)),
+            ("code", Value::Own(&code)),
+            ("error", Value::Peer(message)),
+        ];
+        self.event(LogLevel::Debug, "request_refused", "a request was refused", &fields);
+    }
+
+    /// `route` is the pattern that the request was matched with.
+    pub(crate) fn api_request(&self, address: IpAddr, route: &'static str, status: u16) {
+        let fields = [
+            ("address", Value::Own(&address)),
+            ("route", Value::Own(&route)),
+            ("status", Value::Number(status.into())),
+        ];
+        self.event(LogLevel::Debug, "api_request", "an HTTP request was answered", &fields);
+    }
+
+    /// A client asks for something of this type.
+    pub(crate) fn command(&self, client: &str, kind: &str) {
+        let fields = [("client", Value::Peer(client)), ("type", Value::Peer(kind))];
+        self.event(LogLevel::Trace, "command", "a client asks", &fields);
+    }
+
+    fn paced(
+        &self,
+        paced: Paced,
+        level: LogLevel,
+        message: &'static str,
+        fields: &[(&'static str, Value<'_>)],
+    ) {
+        let Some(inner) = self.inner_at(level) else { return };
+        let Some(unsaid) = inner.paces()[paced as usize].handle_event(Instant::now()) else {
+            return;
+        };
+        if unsaid == 0 {
+            return inner.write(level, paced.name(), message, fields);
+        }
+        let unsaid = [("unsaid", Value::Number(unsaid))];
+        inner.write(level, paced.name(), message, &[fields, &unsaid].concat());
+    }
+
+    fn event(
+        &self,
+        level: LogLevel,
+        name: &'static str,
+        message: &'static str,
+        fields: &[(&'static str, Value<'_>)],
+    ) {
+        if let Some(inner) = self.inner_at(level) {
+            inner.write(level, name, message, fields);
+        }
+    }
+
+    /// Says how much was held back and has not been told.
+    fn tell_unsaid(&self) {
+        let Some(inner) = self.inner_at(LogLevel::Warn) else { return };
+        for paced in Paced::ALL {
+            let unsaid = inner.paces()[*paced as usize].take_unsaid();
+            if unsaid != 0 {
+                let fields = [("unsaid", Value::Number(unsaid))];
+                inner.write(LogLevel::Warn, paced.name(), "more of the same was not said", &fields);
+            }
+        }
+    }
+
+    fn inner_at(&self, level: LogLevel) -> Option<&Inner> {
+        self.inner.as_deref().filter(|inner| level as u8 <= inner.level as u8)
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = self.inner.as_ref().map(|inner| inner.level);
+        f.debug_struct("Log").field("level", &level).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn write(
+        &self,
+        level: LogLevel,
+        name: &'static str,
+        message: &'static str,
+        fields: &[(&'static str, Value<'_>)],
+    ) {
+        let event = Event { level, name, message, fields };
+        self.sink.push(event.line(self.format, SystemTime::now()));
+    }
+
+    fn paces(&self) -> std::sync::MutexGuard<'_, [Pace; Paced::ALL.len()]> {
+        self.paces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Paced {
+    const ALL: &[Self] = &[
+        Self::AcceptFailed,
+        Self::AuthRefused,
+        Self::BrokerAiling,
+        Self::Panicked,
+        Self::TurnedAway,
+        Self::WebhookFailed,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::AcceptFailed => "accept_failed",
+            Self::AuthRefused => "auth_refused",
+            Self::BrokerAiling => "broker_ailing",
+            Self::Panicked => "panicked",
+            Self::TurnedAway => "turned_away",
+            Self::WebhookFailed => "webhook_failed",
+        }
+    }
+}
