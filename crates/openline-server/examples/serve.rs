@@ -1,12 +1,13 @@
-//! The server inside another program: `cargo run -p openline-server --example serve -- --listen 127.0.0.1:8000`.
+//! The server in a program of your own.
+//!
+//! `cargo run --release --example serve -p openline-server`, then open the address it prints.
 
-use openline_server::{Options, Server};
+use openline_server::{Config, Server};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--listen");
-    let listen = arguments.nth(1).unwrap_or_else(|| "127.0.0.1:8000".to_owned()).parse()?;
-    let threads = Some(std::num::NonZeroUsize::MIN);
-    let server = Server::bind(&Options { listen, threads, ..Options::default() })?;
+    let mut config = Config::default();
+    config.ephemeral = true;
+    let server = Server::bind(config)?;
     println!("listening on http://{}", server.local_addr());
     server.run()?;
     Ok(())

@@ -1,79 +1,92 @@
 //! A connection from its first byte to what it becomes: a line, or a series of HTTP requests.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ::http::Request;
 use openline_ws::tls::TlsAcceptor;
-use openline_ws::{Acceptor, Arrival, Rejection};
+use openline_ws::{Acceptor, Rejection};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Entrance};
 use crate::http;
-use crate::shard::{Shard, Shared};
+use crate::node::Node;
+use crate::shard::Shard;
 
 /// How long a client may take over the TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves a connection that was accepted.
-pub(crate) async fn serve(stream: TcpStream, shard: Arc<Shard>, shared: Arc<Shared>) {
+pub(crate) async fn serve(stream: TcpStream, shard: Arc<Shard>, node: Arc<Node>) {
     // A message is a write; waiting to join it with the next only adds delay. A failure means that
     // the peer is gone, which the first read finds.
     let _ = stream.set_nodelay(true);
-    match &shared.tls {
-        None => first_request(stream, shard, shared).await,
+    let Ok(peer) = stream.peer_addr() else { return };
+    // Before TLS there is no way to say why not.
+    let Ok(_place) = node.guard.accept(peer.ip(), rand::random()) else { return };
+    let site = Site { peer: peer.ip(), shard, node };
+    match &site.node.tls {
+        None => first_request(stream, site).await,
         Some(tls) => {
             let handshake = TlsAcceptor::from(tls.clone()).accept(stream);
             let handshake = tokio::time::timeout(TLS_TIMEOUT, handshake).await;
             if let Ok(Ok(stream)) = handshake {
-                first_request(stream, shard, shared).await;
+                first_request(stream, site).await;
             }
         }
     }
 }
 
+/// Where a connection is, and whose.
+#[derive(Clone)]
+pub(crate) struct Site {
+    /// The address at the other end; see [`Guard::client_address`](crate::guard::Guard).
+    pub(crate) peer: IpAddr,
+    pub(crate) shard: Arc<Shard>,
+    pub(crate) node: Arc<Node>,
+}
+
 /// Reads the first request here rather than in hyper: what is wrong with it can be said exactly, and
 /// a line that comes of it carries nothing along but its socket.
-async fn first_request<S>(stream: S, shard: Arc<Shard>, shared: Arc<Shared>)
+async fn first_request<S>(stream: S, site: Site)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let acceptor = Acceptor::new();
+    let acceptor = Acceptor::new().head_timeout(site.node.exchange.config.limits.head_deadline);
     // What was wrong has been answered.
     let Ok(arrival) = acceptor.read_request(stream).await else { return };
     if !arrival.is_websocket() {
-        http::serve(arrival.into_stream(), shard, shared).await;
+        http::serve(arrival.into_stream(), site).await;
         return;
     }
-    match admit(&arrival, &shared) {
+    match admit(arrival.request(), &site).await {
         Err(rejection) => drop(arrival.reject(&rejection).await),
-        Ok(endpoint) => {
+        Ok(entrance) => {
             let Ok(pending) = acceptor.upgrade(arrival).await else { return };
-            let protocol = endpoint.protocol(pending.protocols());
-            let pending = pending.config(endpoint.config());
+            let protocol = entrance.protocol(pending.protocols());
+            let pending = pending.config(entrance.config());
             let pending =
                 protocol.into_iter().fold(pending, |pending, protocol| pending.protocol(protocol));
             if let Ok(ws) = pending.accept().await {
-                endpoint.spawn(ws, &shard, &shared);
+                entrance.spawn(ws, &site);
             }
         }
     }
 }
 
 /// Checks who asks, and for what.
-fn admit<S>(arrival: &Arrival<S>, shared: &Shared) -> Result<Endpoint, Rejection>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let request = arrival.request();
-    shared.guard.check_host(request)?;
-    shared.guard.check_origin(request)?;
-    Endpoint::find(request.uri().path())
+pub(crate) async fn admit<B>(request: &Request<B>, site: &Site) -> Result<Entrance, Rejection> {
+    site.node.guard.check_host(request)?;
+    site.node.guard.check_origin(request)?;
+    let endpoint = Endpoint::find(request.uri().path(), site.node.has_demo())?;
+    endpoint.enter(request, site).await
 }
 
 pin_project! {

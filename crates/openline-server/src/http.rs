@@ -1,7 +1,6 @@
-//! Requests that are not the first of a line: pages, health, and upgrades that hyper carries (on a
+//! Requests that are not the first of a line: the API, pages, health, and upgrades that hyper carries (on a
 //! connection that served other requests before, or over HTTP/2).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -15,9 +14,9 @@ use openline_ws::proto::handshake::{HEAD_BYTES_MAX, HEADERS_MAX};
 use openline_ws::{Acceptor, Rejection, Timeouts, Upgrade};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::connection::{Site, admit};
 use crate::endpoint::Endpoint;
-use crate::pages;
-use crate::shard::{Shard, Shared};
+use crate::{api, health, pages, transport};
 
 /// How long a client may take over the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,18 +24,11 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests at a time on one HTTP/2 connection; each line is one.
 const STREAMS_MAX: u32 = 256;
 
-#[derive(Debug, Clone)]
-struct Site {
-    shard: Arc<Shard>,
-    shared: Arc<Shared>,
-}
-
 /// Serves the connection's requests, one after the other or side by side.
-pub(crate) async fn serve<S>(stream: S, shard: Arc<Shard>, shared: Arc<Shared>)
+pub(crate) async fn serve<S>(stream: S, site: Site)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let site = Site { shard, shared };
     let router = Router::new().fallback(answer).with_state(site);
     let timeouts = Timeouts::default();
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -59,14 +51,24 @@ where
 }
 
 async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Response<Body> {
-    if let Err(rejection) = site.shared.guard.check_host(&request) {
+    let path = request.uri().path();
+    if path.starts_with(health::PREFIX) {
+        return health::answer(&site.node, path, request.method()).await;
+    }
+    if let Err(rejection) = site.node.guard.check_host(&request) {
         return refuse(&rejection);
     }
     if Upgrade::is_attempted(&request) {
-        return upgrade(&site, &mut request).unwrap_or_else(|rejection| refuse(&rejection));
+        let upgraded = upgrade(&site, &mut request).await;
+        return upgraded.unwrap_or_else(|rejection| refuse(&rejection));
     }
-    let path = request.uri().path();
-    if Endpoint::at(path).is_some() && pages::find(path).is_none() {
+    match path {
+        "/sse" | "/sse/ticket" => return transport::sse::handle(site, request).await,
+        "/poll" => return transport::poll::handle(site, request).await,
+        _ if path.starts_with(api::PREFIX) => return api::answer(&site.node, request).await,
+        _ => {}
+    }
+    if Endpoint::at(path, site.node.has_demo()).is_some() && pages::find(path).is_none() {
         // Says what is missing: it is not an upgrade.
         let missing = Upgrade::new(&mut request, &Acceptor::new()).err();
         return missing.map_or_else(not_found, |rejection| refuse(&rejection));
@@ -78,34 +80,36 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
                 .header(::http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return refuse(&rejection);
     }
-    match path {
-        "/health/live" | "/health/ready" => healthy(),
-        _ => pages::find(path).unwrap_or_else(not_found),
+    if path == "/metrics" {
+        return api::metrics(&site.node, request.headers());
     }
+    pages::find(path).unwrap_or_else(not_found)
 }
 
-fn upgrade(site: &Site, request: &mut Request<Body>) -> Result<Response<Body>, Rejection> {
-    site.shared.guard.check_origin(request)?;
-    let endpoint = Endpoint::find(request.uri().path())?;
-    let upgrade = Upgrade::new(request, &Acceptor::new())?.config(endpoint.config());
-    let protocol = endpoint.protocol(upgrade.protocols());
+async fn upgrade(site: &Site, request: &mut Request<Body>) -> Result<Response<Body>, Rejection> {
+    // The body need not be shared between threads, so it may not be lent across an await.
+    let entrance = admit(&head(request), site).await?;
+    let upgrade = Upgrade::new(request, &Acceptor::new())?.config(entrance.config());
+    let protocol = entrance.protocol(upgrade.protocols());
     let upgrade =
         protocol.into_iter().fold(upgrade, |upgrade, protocol| upgrade.protocol(protocol));
     let (response, line) = upgrade.accept();
     let site = site.clone();
     tokio::spawn(async move {
         if let Ok(ws) = line.await {
-            endpoint.spawn(ws, &site.shard, &site.shared);
+            entrance.spawn(ws, &site);
         }
     });
     Ok(response.map(|()| Body::empty()))
 }
 
-fn healthy() -> Response<Body> {
-    let mut response = Response::new(Body::from("ok\n"));
-    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(::http::header::CONTENT_TYPE, kind);
-    response
+/// The request without its body.
+fn head(request: &Request<Body>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.headers_mut() = request.headers().clone();
+    head
 }
 
 fn not_found() -> Response<Body> {

@@ -1,9 +1,9 @@
 //! The Openline server: its lines, its endpoints and its pages.
 //!
 //! ```no_run
-//! use openline_server::{Options, Server};
+//! use openline_server::{Config, Server};
 //!
-//! let server = Server::bind(&Options::default())?;
+//! let server = Server::bind(Config::default())?;
 //! println!("listening on http://{}", server.local_addr());
 //! server.run()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -13,23 +13,45 @@
 //! One thread for each core, each with a single-threaded runtime and its own lines (`shard`), and
 //! one that accepts and deals the connections out to them (`accept`). A connection begins in
 //! `connection`, which reads the first request and either opens a line (`endpoint`) or hands the
-//! connection to hyper (`http`). Chat rooms (`chat`) keep order and history in one place and
-//! their members by thread.
+//! connection to hyper (`http`).
 //!
-//! # Not here yet
-//! Channels, authentication, SSE and long polling, storage.
+//! A client becomes a `session` however it came (`transport`): who it is (`auth`), what it may do and
+//! how fast (`guard`). Channels are the `exchange`'s: the `broker` orders and keeps what is published
+//! (`store`), and what comes out at its tail goes to each thread that has subscribers, once.
+//! What all threads share is the `node`. The plain-JSON demos are in `chat` and `echo`.
 
 mod accept;
+mod api;
+mod auth;
+mod broker;
+mod caretaker;
 mod chat;
+mod clock;
+pub mod config;
 mod connection;
 mod echo;
 mod endpoint;
+mod exchange;
 mod guard;
+mod health;
 mod http;
+mod log;
+mod metrics;
+mod node;
+mod outbound;
 mod pages;
 #[cfg(test)]
 mod panic_tests;
+mod remote;
 mod server;
+mod session;
 mod shard;
+mod store;
+pub mod tokens;
+mod transport;
+mod webhook;
 
-pub use server::{Handle, Options, Server, StartError, TlsFiles};
+pub use config::Config;
+pub use node::StartError;
+pub use remote::{Outgoing, Receipt, Remote, RemoteError};
+pub use server::{Handle, Server};

@@ -16,10 +16,9 @@ use openline_ws::{CloseCode, Config, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::watch;
 
-use crate::chat::{self, Rooms};
-use crate::echo;
-use crate::guard::Guard;
-use crate::shard::{self, Shard, Shared};
+use crate::node::{self, Node};
+use crate::shard::{self, Shard};
+use crate::{chat, echo};
 
 /// A transport that panics once, at the first read after it was armed.
 struct Trap {
@@ -101,24 +100,19 @@ async fn an_echo_lines_panic_closes_it_with_1011() {
 }
 
 /// A shard that serves on this thread.
-fn chat_shard() -> (Arc<Shard>, Arc<Shared>, watch::Sender<bool>) {
-    let post = shard::posts(NonZeroUsize::MIN).remove(0);
-    let shard = post.shard.clone();
-    let shared = Arc::new(Shared {
-        guard: Guard::new([127, 0, 0, 1].into()),
-        rooms: Rooms::new([shard.clone()].into()),
-        tls: None,
-    });
+fn chat_shard() -> (Arc<Shard>, Arc<Node>, watch::Sender<bool>) {
+    let input = shard::inputs(NonZeroUsize::MIN).remove(0);
+    let shard = input.shard.clone();
+    let node = Arc::new(node::for_test([shard.clone()].into()));
     let stop = watch::Sender::new(false);
-    tokio::spawn(shard::run(post, shared.clone(), stop.subscribe()));
-    (shard, shared, stop)
+    tokio::spawn(shard::run(input, node.clone(), stop.subscribe()));
+    (shard, node, stop)
 }
 
 #[tokio::test]
 async fn a_chat_lines_panic_closes_it_with_1011_and_the_others_talk_on() {
-    let (shard, shared, _stop) = chat_shard();
-    let enter =
-        |server| tokio::spawn(chat::serve(server, "r".into(), shard.clone(), shared.clone()));
+    let (shard, node, _stop) = chat_shard();
+    let enter = |server| tokio::spawn(chat::serve(server, "r".into(), shard.clone(), node.clone()));
     let (server, mut ann, armed) = line();
     let serving = enter(server);
     ann.send(r#"{"type":"join","username":"Ann"}"#).await.unwrap();

@@ -5,93 +5,35 @@ use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use openline_ws::tls::{self, rustls::ServerConfig};
 use socket2::{Domain, Socket, Type};
 use tokio::sync::watch;
 
-use crate::accept;
-use crate::chat::Rooms;
-use crate::guard::Guard;
-use crate::shard::{self, Shared};
+use crate::config::Config;
+use crate::log::Log;
+use crate::node::{self, Node, Parts, StartError};
+use crate::shard::{self, ShardInput};
+use crate::{accept, caretaker};
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// How a server is set up.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where to listen; port 0 takes a free one. Default: 127.0.0.1:8000.
-    ///
-    /// On a loopback address only requests for a loopback host are answered, and only pages of a
-    /// loopback origin may open lines. Elsewhere any host is, and pages of the same host may; there
-    /// is no authentication yet.
-    pub listen: SocketAddr,
-    /// Threads that serve lines. Default: one for each core.
-    pub threads: Option<NonZeroUsize>,
-    /// Serve TLS, with HTTP/2 for clients that offer it. Default: no.
-    pub tls: Option<TlsFiles>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8000)), threads: None, tls: None }
-    }
-}
-
-/// A certificate chain and its key, as PEM files.
-#[derive(Debug, Clone)]
-pub struct TlsFiles {
-    /// The server's certificate first, then those that vouch for it.
-    pub certificate: PathBuf,
-    /// The key of the first certificate.
-    pub key: PathBuf,
-}
-
-/// Why a server could not start.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The address cannot be listened on.
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// Certificate or key cannot be used; the error names the file.
-    Tls(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen { address, error } if error.kind() == io::ErrorKind::AddrInUse => {
-                write!(
-                    f,
-                    "cannot listen on {address}: another program uses port {}",
-                    address.port()
-                )
-            }
-            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
-            Self::Tls(error) => write!(f, "TLS: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
 /// A server that listens; [`Server::run`] serves.
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    threads: NonZeroUsize,
-    tls: Option<Arc<ServerConfig>>,
+    inputs: Vec<ShardInput>,
+    node: Arc<Node>,
     stop: watch::Sender<bool>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 /// Stops a server from elsewhere. Cloning is cheap.
@@ -102,36 +44,36 @@ pub struct Handle {
 
 impl Handle {
     /// Begins to stop: no new connections, lines are closed with 1001, and after a moment
-    /// [`Server::run`] returns. Chat lines are closed at once; echo lines at that later moment, and
-    /// those over HTTP/2 then end with their connection, without a close frame.
+    /// [`Server::run`] returns. Echo lines are closed at that later moment, and those over HTTP/2
+    /// then end with their connection, without a close frame.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
 }
 
 impl Server {
-    /// Listens. Clients can connect from here on; they are served by [`Server::run`].
+    /// Listens, and opens the store. Clients can connect from here on; they are served by
+    /// [`Server::run`].
+    ///
+    /// On a loopback address only requests for a loopback host are answered, and only pages of a
+    /// loopback origin may open lines, unless the configuration says otherwise.
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn bind(options: &Options) -> Result<Self, StartError> {
-        let tls = match &options.tls {
-            None => None,
-            Some(files) => {
-                let protocols = ["h2", "http/1.1"];
-                let config = tls::server_config(&files.certificate, &files.key, &protocols);
-                Some(config.map_err(StartError::Tls)?)
-            }
-        };
-        let failed = |error| StartError::Listen { address: options.listen, error };
-        let listener = listen(options.listen).map_err(failed)?;
+    pub fn bind(config: Config) -> Result<Self, StartError> {
+        let failed = |error| StartError::Listen { address: config.listen, error };
+        let listener = listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let threads = options.threads.or_else(|| thread::available_parallelism().ok());
+        let threads = config.threads.or_else(|| thread::available_parallelism().ok());
+        let inputs = shard::inputs(threads.unwrap_or(NonZeroUsize::MIN));
+        let shards = inputs.iter().map(|input| input.shard.clone()).collect();
+        let log = Log::new(config.log.level, config.log.format);
+        let node = node::start(Parts { config: Arc::new(config), shards, address, log })?;
         Ok(Self {
             listener,
             address,
-            threads: threads.unwrap_or(NonZeroUsize::MIN),
-            tls,
+            inputs,
+            node: Arc::new(node),
             stop: watch::Sender::new(false),
         })
     }
@@ -139,6 +81,11 @@ impl Server {
     /// Where the server listens, with the port it was given.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The file with the key of the HTTP API, unless the server keeps nothing.
+    pub fn api_key_file(&self) -> Option<&Path> {
+        self.node.api_keys.path()
     }
 
     /// A handle to stop it.
@@ -151,21 +98,20 @@ impl Server {
     /// # Errors
     /// When a thread or its runtime cannot be started.
     pub fn run(self) -> io::Result<()> {
-        let Self { listener, address, threads, tls, stop } = self;
-        let posts = shard::posts(threads);
-        let connections = posts.iter().map(|post| post.connections.clone()).collect();
-        let shared = Arc::new(Shared {
-            guard: Guard::new(address.ip()),
-            rooms: Rooms::new(posts.iter().map(|post| post.shard.clone()).collect()),
-            tls,
-        });
+        let Self { listener, inputs, node, stop, .. } = self;
+        let connections = inputs.iter().map(|input| input.connections.clone()).collect();
         let mut running = Vec::new();
         let start = || {
-            for (index, post) in posts.into_iter().enumerate() {
-                let serve = shard::run(post, shared.clone(), stop.subscribe());
+            for (index, input) in inputs.into_iter().enumerate() {
+                let serve = shard::run(input, node.clone(), stop.subscribe());
                 running.push(spawn(format!("openline-{index}"), serve)?);
             }
             let accept = accept::run(listener, connections, stop.subscribe());
+            let keep = caretaker::run(node, stop.subscribe());
+            let accept = async {
+                let (accepted, ()) = tokio::join!(accept, keep);
+                accepted
+            };
             running.push(spawn("openline-accept".to_owned(), accept)?);
             Ok(())
         };

@@ -4,15 +4,18 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use openline_server::{Options, Server, StartError};
+use openline_server::{Config, Server, StartError};
 
-fn options(listen: SocketAddr) -> Options {
-    Options { listen, ..Options::default() }
+fn config(listen: SocketAddr) -> Config {
+    let mut config = Config::default();
+    config.listen = listen;
+    config.ephemeral = true;
+    config
 }
 
 #[test]
 fn port_0_takes_a_free_port() {
-    let server = Server::bind(&options(([127, 0, 0, 1], 0).into())).unwrap();
+    let server = Server::bind(config(([127, 0, 0, 1], 0).into())).unwrap();
     assert_ne!(server.local_addr().port(), 0);
     assert!(server.local_addr().ip().is_loopback());
 }
@@ -21,7 +24,7 @@ fn port_0_takes_a_free_port() {
 fn a_taken_port_is_named() {
     let other = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = other.local_addr().unwrap();
-    let error = Server::bind(&options(address)).unwrap_err();
+    let error = Server::bind(config(address)).unwrap_err();
     assert!(matches!(error, StartError::Listen { address: named, .. } if named == address));
     let port = address.port();
     assert_eq!(
@@ -32,6 +35,6 @@ fn a_taken_port_is_named() {
 
 #[test]
 fn two_servers_do_not_share_a_port() {
-    let first = Server::bind(&options(([127, 0, 0, 1], 0).into())).unwrap();
-    assert!(Server::bind(&options(first.local_addr())).is_err());
+    let first = Server::bind(config(([127, 0, 0, 1], 0).into())).unwrap();
+    assert!(Server::bind(config(first.local_addr())).is_err());
 }

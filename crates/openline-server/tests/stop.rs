@@ -54,11 +54,10 @@ async fn a_stopped_server_takes_no_connections() {
 
 #[test]
 fn a_server_that_was_stopped_before_it_ran_returns() {
-    let options = openline_server::Options {
-        listen: ([127, 0, 0, 1], 0).into(),
-        ..openline_server::Options::default()
-    };
-    let server = openline_server::Server::bind(&options).unwrap();
+    let mut config = openline_server::Config::default();
+    config.listen = ([127, 0, 0, 1], 0).into();
+    config.ephemeral = true;
+    let server = openline_server::Server::bind(config).unwrap();
     server.handle().stop();
     server.run().unwrap();
 }

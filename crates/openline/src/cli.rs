@@ -1,13 +1,13 @@
-//! The arguments: one struct for each command. Help is made from the comments.
+//! The arguments: one struct for each command. Help is made from the comments; the flags of `serve`
+//! are made from the keys of the configuration, in `flags`.
 
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::exit;
+use crate::flags::Flags;
+use crate::{exit, token};
 
 /// A real-time WebSocket server, and a terminal client to talk to any WebSocket server.
 #[derive(Debug, Parser)]
@@ -21,34 +21,41 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Serve(Serve),
     Connect(Connect),
+    Publish(Publish),
+    /// Make a token to try things with, or look into one.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Show or check the configuration of the server.
+    #[command(subcommand)]
+    Config(ConfigCommand),
 }
 
 /// Run the server.
 ///
-/// Without options it listens on this machine alone, and serves a page to try it, a chat, and an
-/// echo at /echo.
+/// Without a file it listens on this machine alone, lets everyone do everything, and serves a page
+/// to try it, a chat, and an echo at /echo. With a file every guard is on. A flag wins over a
+/// variable, a variable over the file; `openline config default` prints a file with every key.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Where to listen; port 0 takes a free one.
-    #[arg(long, env = "OPENLINE_LISTEN", value_name = "ADDRESS:PORT", value_parser = listen)]
-    #[arg(default_value = "127.0.0.1:8000")]
-    pub(crate) listen: SocketAddr,
+    /// Read the configuration from this TOML file.
+    #[arg(long, env = "OPENLINE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 
-    /// Threads that serve lines [default: one for each core].
-    #[arg(long, env = "OPENLINE_THREADS", value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+}
 
-    /// Serve TLS with this certificate chain, a PEM file.
-    #[arg(long, env = "OPENLINE_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
-    pub(crate) tls_certificate: Option<PathBuf>,
-
-    /// The key of the certificate, a PEM file.
-    #[arg(long, env = "OPENLINE_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
-    pub(crate) tls_key: Option<PathBuf>,
-
-    /// Allow an address that other machines can reach, although there is no authentication yet.
-    #[arg(long, env = "OPENLINE_INSECURE_DEV")]
-    pub(crate) insecure_dev: bool,
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what is wrong with a file and the OPENLINE_… variables, without serving.
+    #[command(after_help = "Exits with 78 if something is wrong.")]
+    Check {
+        /// A TOML file; without one the variables alone are checked.
+        #[arg(env = "OPENLINE_CONFIG")]
+        file: Option<PathBuf>,
+    },
+    /// Print a file with every key, what it means and its default.
+    Default,
 }
 
 /// Talk to a WebSocket server from the terminal or in a pipe.
@@ -120,16 +127,124 @@ pub(crate) struct Connect {
     pub(crate) verbose: bool,
 }
 
+/// Publish a message through the HTTP API of a server.
+///
+/// Prints the position of the message, or an empty line where the channel keeps no history.
+#[derive(Debug, Args)]
+#[command(after_long_help = exit::help())]
+pub(crate) struct Publish {
+    /// Where to.
+    pub(crate) channel: String,
+
+    /// What: JSON, so text has quotes of its own; - reads it from standard input.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) data: String,
+
+    /// What kind of event it is; subscribers get it as the type of the message.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) event: Option<String>,
+
+    /// Publish it once, however often this is run with the same key within five minutes.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+
+    /// Where the server is.
+    #[arg(long, default_value = "http://127.0.0.1:8000")]
+    pub(crate) url: String,
+
+    /// The file with the key of the API. Without it the variable OPENLINE_API_KEY counts, then the
+    /// file in the data directory.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) api_key_file: Option<PathBuf>,
+
+    /// The data directory of a server on this machine.
+    #[arg(
+        long,
+        env = "OPENLINE_DATA_DIR",
+        value_name = "FOLDER",
+        default_value = "./openline-data"
+    )]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    Mint(MintToken),
+    Inspect(InspectToken),
+}
+
+/// Make a token, signed with a secret (HS256, HS384 or HS512).
+#[derive(Debug, Args)]
+pub(crate) struct MintToken {
+    /// Sign with the first secret in [auth] of this configuration, for its audience and issuer.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["secret_file", "secret_env"])]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Take the key of the configuration with this id.
+    #[arg(long, value_name = "ID", requires = "config")]
+    pub(crate) key_id: Option<String>,
+
+    /// Sign with the secret in this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_env")]
+    pub(crate) secret_file: Option<PathBuf>,
+
+    /// Sign with the secret in this variable.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret_env: Option<String>,
+
+    /// How to sign with a secret of a file or a variable.
+    #[arg(long, value_name = "NAME", default_value = "HS256", conflicts_with = "config")]
+    pub(crate) algorithm: String,
+
+    /// Whom it is for (claim sub).
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+
+    /// How long it is good for.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = token::lifetime)]
+    pub(crate) expires: Duration,
+
+    /// What it allows, as in 'chat:*=subscribe,publish'; may be repeated. Without any, the
+    /// namespaces decide.
+    #[arg(long = "channel", value_name = "PATTERN=ACTIONS", value_parser = token::grant)]
+    pub(crate) channels: Vec<(String, Vec<String>)>,
+
+    /// What others see of the user, as JSON (claim info).
+    #[arg(long, value_name = "JSON")]
+    pub(crate) info: Option<String>,
+
+    /// A name for the token, by which it can be revoked (claim jti).
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+
+    /// Whom it is made for (claim aud).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) audience: Option<String>,
+
+    /// Who made it (claim iss).
+    #[arg(long, value_name = "NAME")]
+    pub(crate) issuer: Option<String>,
+}
+
+/// Show what is in a token, and whether a server would accept it.
+///
+/// What the server was told to revoke is not known here.
+#[derive(Debug, Args)]
+#[command(after_help = "Exits with 1 if the server of the configuration would refuse it.")]
+pub(crate) struct InspectToken {
+    /// The token; - reads it from standard input, which keeps it out of the shell's history.
+    pub(crate) token: String,
+
+    /// The configuration of the server.
+    #[arg(long, env = "OPENLINE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     Auto,
     Always,
     Never,
-}
-
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "it has to be ADDRESS:PORT, as in 127.0.0.1:8000 or [::1]:0".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -156,16 +271,6 @@ mod tests {
         assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
         for wrong in ["", "x", "-1", "inf", "NaN", "1e300"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn every_option_of_serve_is_an_environment_variable_too() {
-        let command = Cli::command();
-        let serve = command.find_subcommand("serve").unwrap();
-        for option in serve.get_arguments().filter(|a| a.get_long().is_some_and(|l| l != "help")) {
-            let name = option.get_long().unwrap().to_uppercase().replace('-', "_");
-            assert_eq!(option.get_env().unwrap().to_str().unwrap(), format!("OPENLINE_{name}"));
         }
     }
 }

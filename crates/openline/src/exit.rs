@@ -18,7 +18,7 @@ macro_rules! exits {
 }
 
 exits! {
-    Closed = 1, "the server closed the line with a code that means an error";
+    Closed = 1, "the server refused, or closed the line with a code that means an error";
     Usage = 2, "the arguments are wrong";
     Data = 65, "a line of the input cannot be sent";
     NotResolved = 68, "the host has no address";

@@ -1,13 +1,19 @@
 //! `openline`: a real-time WebSocket server and a terminal client in one program.
 //!
-//! [`cli`] holds the arguments, [`exit`] the exit codes, and each command has a module of its name:
-//! [`serve`] runs the server of `openline-server`, [`connect`] is a client over `openline-ws`.
-//! Everything else those two do belongs to the libraries.
+//! [`cli`] holds the arguments, [`flags`] those that are keys of the configuration, [`exit`] the
+//! exit codes, and each command has a module of its name: [`serve`] runs the server of
+//! `openline-server`, [`connect`] is a client over `openline-ws`, [`publish`] one of the HTTP API,
+//! [`token`] makes tokens and looks into them, [`config`] shows and checks what the server goes by.
+//! Everything else they do belongs to the libraries.
 
 mod cli;
+mod config;
 mod connect;
 mod exit;
+mod flags;
+mod publish;
 mod serve;
+mod token;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -20,6 +26,9 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Connect(arguments) => connect::run(&arguments),
+        Command::Publish(arguments) => publish::run(&arguments),
+        Command::Token(command) => token::run(&command),
+        Command::Config(command) => config::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,46 +1,31 @@
 //! `openline serve`: the server, until a signal ends it.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::thread;
 
-use openline_server::{Handle, Options, Server, StartError, TlsFiles};
+use openline_server::{Handle, Server, StartError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::Serve;
+use crate::config;
 use crate::exit::{Exit, Failure};
 
 pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
-    check_reach(arguments)?;
-    let options =
-        Options { listen: arguments.listen, threads: arguments.threads, tls: tls_files(arguments) };
-    let server = Server::bind(&options).map_err(|error| not_started(&error))?;
+    let config = config::load(arguments.config.as_deref(), &arguments.flags.0)?;
+    let is_secure = config.tls.certificate.is_some();
+    let server = Server::bind(config).map_err(|error| not_started(&error))?;
     stop_on_signals(server.handle()).map_err(failed)?;
-    greet(server.local_addr(), options.tls.is_some());
+    greet(&server, is_secure);
     server.run().map_err(failed)
-}
-
-/// There is no authentication yet, so that strangers may come in has to be said aloud.
-fn check_reach(arguments: &Serve) -> Result<(), Failure> {
-    if arguments.listen.ip().is_loopback() || arguments.insecure_dev {
-        return Ok(());
-    }
-    let what = format!(
-        "other machines can reach {}, and there is no authentication yet",
-        arguments.listen
-    );
-    Err(Failure::new(Exit::Config, what).hint("--insecure-dev serves all the same"))
-}
-
-fn tls_files(arguments: &Serve) -> Option<TlsFiles> {
-    let (certificate, key) = arguments.tls_certificate.as_ref().zip(arguments.tls_key.as_ref())?;
-    Some(TlsFiles { certificate: certificate.clone(), key: key.clone() })
 }
 
 fn not_started(error: &StartError) -> Failure {
     let exit = match error {
-        StartError::Tls(_) => Exit::Config,
+        StartError::Tls(_) | StartError::Config(_) => Exit::Config,
+        StartError::Data { locked: false, .. } => Exit::Io,
         _ => Exit::Unavailable,
     };
     let failure = Failure::new(exit, error);
@@ -71,16 +56,67 @@ fn stop_on_signals(server: Handle) -> io::Result<()> {
 }
 
 /// The first line is for programs that started the server and wait for it; the rest is for people.
-fn greet(address: SocketAddr, secure: bool) {
-    let (http, ws) = if secure { ("https", "wss") } else { ("http", "ws") };
+fn greet(server: &Server, secure: bool) {
     let mut out = io::stdout();
+    let (http, ws) = if secure { ("https", "wss") } else { ("http", "ws") };
+    let address = server.local_addr();
     let mut greeting = format!("listening on {http}://{address}\n");
     if out.is_terminal() {
+        let here = reachable(address);
         greeting.push_str(&format!(
-            "\n  Try it   {http}://{address}/\n  Chat     {http}://{address}/chat.html\n  \
-             Echo     openline connect {ws}://{address}/echo\n\nCtrl-C stops.\n"
+            "\n  Try it   {http}://{here}/\n  Chat     {http}://{here}/chat.html\n  \
+             Echo     openline connect {ws}://{here}/echo\n"
         ));
+        if let Some(key) = server.api_key_file() {
+            greeting.push_str(&publish_lines(http, here, key));
+        }
+        greeting.push_str("\nCtrl-C stops.\n");
     }
     // A server whose output nobody reads serves all the same.
     let _ = out.write_all(greeting.as_bytes()).and_then(|()| out.flush());
+}
+
+/// How to publish, as it can be copied into a shell in the same folder.
+fn publish_lines(http: &str, here: SocketAddr, key: &Path) -> String {
+    let key = key.display().to_string();
+    let quoted = format!("'{}'", key.replace('\'', r"'\''"));
+    format!(
+        "  Publish  curl {http}://{here}/api/v1/publish \\\n             \
+         -H \"Authorization: Bearer $(cat {quoted})\" \\\n             \
+         -d '{{\"channel\":\"news\",\"data\":\"hello\"}}'\n  API key  {key}\n"
+    )
+}
+
+/// An address of this machine that leads to the server.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_for_curl_can_be_copied() {
+        let address = "127.0.0.1:8000".parse().unwrap();
+        assert_eq!(
+            publish_lines("http", address, Path::new("./it's here/api-key")),
+            "  Publish  curl http://127.0.0.1:8000/api/v1/publish \\\n             \
+             -H \"Authorization: Bearer $(cat './it'\\''s here/api-key')\" \\\n             \
+             -d '{\"channel\":\"news\",\"data\":\"hello\"}'\n  API key  ./it's here/api-key\n"
+        );
+    }
+
+    #[test]
+    fn an_address_that_means_all_is_shown_as_one_that_leads_there() {
+        let shown = |text: &str| reachable(text.parse().unwrap()).to_string();
+        assert_eq!(shown("0.0.0.0:80"), "127.0.0.1:80");
+        assert_eq!(shown("[::]:80"), "[::1]:80");
+        assert_eq!(shown("192.0.2.1:80"), "192.0.2.1:80");
+    }
 }

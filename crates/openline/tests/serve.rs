@@ -8,7 +8,12 @@ use std::process::{Child, Command, Stdio};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openline"));
-    command.arg("serve").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // The tests run at the same time, and only one server can have a data directory.
+    command
+        .args(["serve", "--ephemeral"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -74,7 +79,8 @@ fn a_taken_port_is_named() {
 
 #[test]
 fn strangers_are_let_in_only_when_told_to() {
-    assert_fails(&["--listen", "0.0.0.0:0"], 78, "there is no authentication yet");
+    let said = "auth.anonymous=true on 0.0.0.0:0; set --insecure-dev to allow this";
+    assert_fails(&["--listen", "0.0.0.0:0"], 78, said);
     let (mut server, address) = start(&["--listen", "0.0.0.0:0", "--insecure-dev"]);
     assert!(address.starts_with("http://0.0.0.0:"), "{address}");
     server.kill().unwrap();

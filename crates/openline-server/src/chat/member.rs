@@ -12,7 +12,8 @@ use super::command::{Command, Refusal, Request};
 use super::reply;
 use super::room::{Room, User};
 use crate::connection::catch_panic;
-use crate::shard::{Shard, Shared};
+use crate::node::Node;
+use crate::shard::Shard;
 
 /// What may wait for a line that does not keep up, or that asks without reading the answers: the
 /// longest history and list, and some more.
@@ -28,22 +29,18 @@ struct Member {
     state: Option<Box<str>>,
     line: Sender,
     shard: Arc<Shard>,
-    shared: Arc<Shared>,
+    node: Arc<Node>,
 }
 
 /// Serves a line until it closes.
-pub(crate) async fn serve<S>(
-    ws: WebSocket<S>,
-    room: Arc<str>,
-    shard: Arc<Shard>,
-    shared: Arc<Shared>,
-) where
+pub(crate) async fn serve<S>(ws: WebSocket<S>, room: Arc<str>, shard: Arc<Shard>, node: Arc<Node>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let slow_consumer = SlowConsumer::Close(CloseReason::new(SLOW_CONSUMER, "slow consumer"));
     let (mut reader, line) =
         ws.split_with(QueueOptions { bytes_max: QUEUE_BYTES_MAX, slow_consumer });
-    let mut member = Member::enter(&room, line, shard, shared);
+    let mut member = Member::enter(&room, line, shard, node);
     if catch_panic(member.converse(&mut reader)).await.is_err() {
         let _ = member.line.close(CloseCode::INTERNAL_ERROR, "internal error");
         while let Ok(Some(_)) = reader.recv().await {}
@@ -52,7 +49,7 @@ pub(crate) async fn serve<S>(
 }
 
 impl Member {
-    fn enter(room: &str, line: Sender, shard: Arc<Shard>, shared: Arc<Shared>) -> Self {
+    fn enter(room: &str, line: Sender, shard: Arc<Shard>, node: Arc<Node>) -> Self {
         let client_id: Arc<str> = format!("{:016x}", rand::random::<u64>()).into();
         let user = User {
             username: format!("guest-{}", &client_id[..4]),
@@ -60,9 +57,9 @@ impl Member {
             status: "online".to_owned(),
             joined_at: reply::timestamp(),
         };
-        let number = shared.rooms.next_number();
-        let room = shared.rooms.enter(room, number, user.clone());
-        Self { number, user, room, state: None, line, shard, shared }
+        let number = node.rooms.next_number();
+        let room = node.rooms.enter(room, number, user.clone());
+        Self { number, user, room, state: None, line, shard, node }
     }
 
     async fn converse<S>(&mut self, reader: &mut Reader<S>)
@@ -128,7 +125,7 @@ impl Member {
             Command::History { room, limit } => {
                 let history = match room {
                     None => self.room.history(limit).await,
-                    Some(name) => match self.shared.rooms.find(&name) {
+                    Some(name) => match self.node.rooms.find(&name) {
                         Some(room) => room.history(limit).await,
                         None => json!({ "messages": [] }),
                     },
@@ -143,7 +140,7 @@ impl Member {
         if let Some(name) = room.filter(|name| **name != *self.room.name) {
             self.leave().await;
             self.rename(username);
-            self.room = self.shared.rooms.enter(&name, self.number, self.user.clone());
+            self.room = self.node.rooms.enter(&name, self.number, self.user.clone());
             self.room.subscribe(&self.shard, self.number, &self.line).await;
         } else {
             self.rename(username);
@@ -179,8 +176,8 @@ impl Member {
 
     /// Leaves the present room.
     async fn leave(&self) {
-        self.shard.leave(self.room.id, self.number);
-        self.shared.rooms.exit(&self.room, self.number);
+        self.shard.members.leave(self.room.id, self.number);
+        self.node.rooms.exit(&self.room, self.number);
         let text = format!("User {} left the chat", self.user.username);
         self.room.announce(&text, None).await;
         self.room.list_changed();

@@ -155,7 +155,7 @@ impl Room {
         // way to the shard is in this history already; the offset tells.
         let _ = line.try_send(reply::message("history", None, &history.json(None)));
         let _ = line.try_send(self.user_list());
-        shard.join(self.id, member, line.clone(), history.offset);
+        shard.members.join(self.id, member, line.clone(), history.offset);
     }
 
     /// Sends a message to everybody in the room but `except`.
@@ -183,7 +183,7 @@ impl Room {
         history.offset += 1;
         let (room, offset, message) = (self.id, history.offset, Prepared::text(message));
         for shard in self.shards.iter() {
-            shard.post(Delivery { room, offset, message: message.clone(), except }).await;
+            shard.members.post(Delivery { room, offset, message: message.clone(), except }).await;
         }
     }
 

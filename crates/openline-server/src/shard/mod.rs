@@ -1,171 +1,183 @@
-//! One thread of the server: its runtime, its lines, and the chat members among them.
+//! One thread of the server: its runtime, its lines, and what reaches them from elsewhere.
 
-use std::collections::HashMap;
+mod deadlines;
+mod members;
+
+use std::fmt;
 use std::io;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use openline_ws::tls::rustls::ServerConfig;
-use openline_ws::{CloseCode, Prepared, Sender};
+use openline_engine::{Hub, Lagging, Post, SessionKey};
+use openline_protocol::{ChannelName, close};
 use tokio::sync::{mpsc, watch};
 
-use crate::chat::Rooms;
 use crate::connection;
-use crate::guard::Guard;
+use crate::exchange::{Fanout, Seat};
+use crate::node::Node;
+use crate::session::{self, Expelled};
 
-/// Publications that may wait for a shard. A publisher waits when it is full.
-const INBOX_MAX: usize = 1024;
+pub(crate) use deadlines::Deadlines;
+pub(crate) use members::{Delivery, Members};
 
 /// Connections that may wait for a shard. Others wait in the system's backlog.
 const CONNECTIONS_MAX: usize = 256;
 
+/// Posts of one turn.
+const TURN_POSTS_MAX: usize = 1024;
+
 /// How long lines have to take their leave when the server stops.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
-/// What all shards share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) guard: Guard,
-    pub(crate) rooms: Rooms,
-    pub(crate) tls: Option<Arc<ServerConfig>>,
-}
-
-/// The address of a shard: its members, and where publications for them are posted.
-///
-/// The lock is for the compiler's sake and for the rare visitor: only the shard's own thread looks
-/// into the table while it serves.
-#[derive(Debug)]
+/// A thread that serves lines.
 pub(crate) struct Shard {
-    /// By room and number.
-    members: Mutex<HashMap<u64, HashMap<u64, Listener>>>,
-    inbox: mpsc::Sender<Delivery>,
+    pub(crate) index: u16,
+    /// The lock is for the compiler's sake and for the rare visitor: only the shard's own thread
+    /// looks in while it serves.
+    hub: Mutex<Hub<Seat>>,
+    /// Bounded by those who post: see [`Shard::waiting`].
+    inbox: mpsc::UnboundedSender<ShardMessage>,
+    waiting: AtomicUsize,
+    pub(crate) deadlines: Deadlines,
+    /// The members of chat rooms.
+    pub(crate) members: Members,
 }
 
-/// A member as its shard knows it.
+/// What reaches a shard from elsewhere.
 #[derive(Debug)]
-struct Listener {
-    line: Sender,
-    /// The last publication that it was told of in another way: as part of the history.
-    heard: u64,
-}
-
-/// One publication for all members of a room on a shard: one message for each thread, not one for
-/// each member.
-#[derive(Debug, Clone)]
-pub(crate) struct Delivery {
-    /// The room's id. Not its name: a room that was forgotten and one that took its name since are
-    /// two.
-    pub(crate) room: u64,
-    /// Its place in the room's order.
-    pub(crate) offset: u64,
-    pub(crate) message: Prepared,
-    /// A member that does not get it.
-    pub(crate) except: Option<u64>,
+pub(crate) enum ShardMessage {
+    /// Something for the subscribers of a channel.
+    Broadcast { channel: ChannelName, post: Post },
+    /// Sessions that are to end.
+    Expel(Arc<Expelled>),
 }
 
 /// A shard and what it reads.
-#[derive(Debug)]
-pub(crate) struct Post {
+pub(crate) struct ShardInput {
     pub(crate) shard: Arc<Shard>,
     pub(crate) connections: mpsc::Sender<TcpStream>,
-    inbox: mpsc::Receiver<Delivery>,
+    inbox: mpsc::UnboundedReceiver<ShardMessage>,
     arriving: mpsc::Receiver<TcpStream>,
+    deliveries: mpsc::Receiver<Delivery>,
 }
 
 /// The shards of a server.
-pub(crate) fn posts(threads: NonZeroUsize) -> Vec<Post> {
-    let post = |_| {
-        let (sender, inbox) = mpsc::channel(INBOX_MAX);
+pub(crate) fn inputs(threads: NonZeroUsize) -> Vec<ShardInput> {
+    let input = |index| {
+        let (sender, inbox) = mpsc::unbounded_channel();
         let (connections, arriving) = mpsc::channel(CONNECTIONS_MAX);
-        let shard = Arc::new(Shard { members: Mutex::default(), inbox: sender });
-        Post { shard, connections, inbox, arriving }
+        let (members, deliveries) = Members::new();
+        let shard = Arc::new(Shard {
+            index: u16::try_from(index).expect("there are fewer threads than that"),
+            hub: Mutex::default(),
+            inbox: sender,
+            waiting: AtomicUsize::new(0),
+            deadlines: Deadlines::default(),
+            members,
+        });
+        ShardInput { shard, connections, inbox, arriving, deliveries }
     };
-    (0..threads.get()).map(post).collect()
+    (0..threads.get()).map(input).collect()
+}
+
+impl fmt::Debug for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard").field("index", &self.index).finish_non_exhaustive()
+    }
 }
 
 impl Shard {
-    /// Makes a line of this thread a member of a room: it hears what comes after `heard` in the
-    /// room's order.
-    pub(crate) fn join(&self, room: u64, member: u64, line: Sender, heard: u64) {
-        self.members().entry(room).or_default().insert(member, Listener { line, heard });
+    /// The sessions of this thread. Not to be held across an await.
+    pub(crate) fn hub(&self) -> MutexGuard<'_, Hub<Seat>> {
+        self.hub.lock().expect("nothing under this lock panics")
     }
 
-    /// Ends a membership.
-    pub(crate) fn leave(&self, room: u64, member: u64) {
-        let mut rooms = self.members();
-        if let Some(members) = rooms.get_mut(&room) {
-            members.remove(&member);
-            if members.is_empty() {
-                rooms.remove(&room);
-            }
+    /// Hands something over. Never waits: who posts looks at [`Shard::waiting`] first.
+    pub(crate) fn post(&self, message: ShardMessage) {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        // A shard that is gone has no lines.
+        let _ = self.inbox.send(message);
+    }
+
+    /// Messages that wait for this shard.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Closes a session's line.
+    pub(crate) fn close(&self, key: SessionKey, code: u16, reason: &str) {
+        if let Some(seat) = self.hub().line(key) {
+            seat.line.close(code, reason);
         }
     }
 
-    /// Hands a publication over; waits while too many wait already.
-    pub(crate) async fn post(&self, delivery: Delivery) {
-        // A shard that is gone has no members.
-        let _ = self.inbox.send(delivery).await;
-    }
-
-    /// Queues a publication for each member. Each line is written once, after all that this turn of
-    /// the runtime brings.
-    fn deliver(&self, delivery: &Delivery) {
-        let rooms = self.members();
-        for (member, listener) in rooms.get(&delivery.room).into_iter().flatten() {
-            if delivery.except != Some(*member) && listener.heard < delivery.offset {
-                // A line that does not keep up is closed by its queue; one that is closed leaves.
-                let _ = listener.line.try_send_prepared(&delivery.message);
+    /// Works through a turn's messages; returns the subscriptions that fell behind.
+    fn turn(&self, messages: &mut Vec<ShardMessage>, node: &Node) -> Vec<Lagging> {
+        self.waiting.fetch_sub(messages.len(), Ordering::Relaxed);
+        let mut hub = self.hub();
+        for message in messages.drain(..) {
+            match message {
+                ShardMessage::Broadcast { channel, post } => hub.post(&channel, post),
+                ShardMessage::Expel(expelled) => expelled.close_among(&hub),
             }
         }
+        let mut fanout = Fanout::default();
+        hub.drain_turn(&mut fanout);
+        node.metrics.delivered(&fanout);
+        hub.take_lagging()
     }
 
     fn close_all(&self) {
-        for listener in self.members().values().flat_map(HashMap::values) {
-            let _ = listener.line.close(CloseCode::GOING_AWAY, "server stops");
+        for (_, seat) in self.hub().lines() {
+            seat.line.close(close::GOING_AWAY, "server stops");
         }
-    }
-
-    fn members(&self) -> MutexGuard<'_, HashMap<u64, HashMap<u64, Listener>>> {
-        self.members.lock().expect("nothing under this lock panics")
     }
 }
 
 /// Serves until `stop` turns true. It does not fail, but a thread's work may.
 pub(crate) async fn run(
-    post: Post,
-    shared: Arc<Shared>,
+    input: ShardInput,
+    node: Arc<Node>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let Post { shard, connections, inbox, arriving } = post;
+    let ShardInput { shard, connections, inbox, arriving, deliveries } = input;
     // The accepting thread holds the other end; ours would keep it open.
     drop(connections);
-    tokio::spawn(deliver_all(shard.clone(), inbox));
+    tokio::spawn(deliver_all(shard.clone(), node.clone(), inbox));
+    tokio::spawn(members::deliver_all(shard.clone(), deliveries));
+    tokio::spawn(deadlines::watch(shard.clone(), node.clone()));
     tokio::select! {
-        () = serve_all(arriving, &shard, &shared) => {}
+        () = serve_all(arriving, &shard, &node) => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
     shard.close_all();
+    shard.members.close_all();
     tokio::time::sleep(STOP_GRACE).await;
     Ok(())
 }
 
-async fn deliver_all(shard: Arc<Shard>, mut inbox: mpsc::Receiver<Delivery>) {
-    while let Some(delivery) = inbox.recv().await {
-        shard.deliver(&delivery);
+/// One turn after the other: all that has come by then goes out in one write for each line.
+async fn deliver_all(
+    shard: Arc<Shard>,
+    node: Arc<Node>,
+    mut inbox: mpsc::UnboundedReceiver<ShardMessage>,
+) {
+    let mut messages = Vec::new();
+    while inbox.recv_many(&mut messages, TURN_POSTS_MAX).await > 0 {
+        for lagging in shard.turn(&mut messages, &node) {
+            tokio::spawn(session::catch_up(lagging, shard.clone(), node.clone()));
+        }
     }
 }
 
 /// Serves the connections that are dealt to this shard, until no more can come.
-async fn serve_all(
-    mut arriving: mpsc::Receiver<TcpStream>,
-    shard: &Arc<Shard>,
-    shared: &Arc<Shared>,
-) {
+async fn serve_all(mut arriving: mpsc::Receiver<TcpStream>, shard: &Arc<Shard>, node: &Arc<Node>) {
     while let Some(stream) = arriving.recv().await {
         // What cannot be watched cannot be served: out of memory, and the client is told by the end.
         let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { continue };
-        tokio::spawn(connection::serve(stream, shard.clone(), shared.clone()));
+        tokio::spawn(connection::serve(stream, shard.clone(), node.clone()));
     }
 }

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use openline_server::{Handle, Options, Server};
+use openline_server::{Config, Handle, Server};
 use openline_ws::{Connector, Limits, Transport, WebSocket};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,12 +38,16 @@ impl TestServer {
     }
 
     pub(crate) fn with_threads(threads: usize) -> Self {
-        let options = Options {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            threads: NonZeroUsize::new(threads),
-            ..Options::default()
-        };
-        let server = Server::bind(&options).unwrap();
+        let mut config = Config::default();
+        config.threads = NonZeroUsize::new(threads);
+        Self::with_config(config)
+    }
+
+    /// With a free port, and nothing kept.
+    pub(crate) fn with_config(mut config: Config) -> Self {
+        config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.ephemeral = true;
+        let server = Server::bind(config).unwrap();
         let (address, handle) = (server.local_addr(), server.handle());
         Self { address, handle, thread: Some(thread::spawn(|| server.run())) }
     }

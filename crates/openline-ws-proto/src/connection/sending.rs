@@ -100,8 +100,7 @@ impl Connection {
 
     /// None where each message has to be looked at for itself: masked by clients, or compressed.
     fn batch_frames<'a>(&self, batch: &'a PreparedBatch) -> Option<&'a Bytes> {
-        let plain =
-            self.role == Role::Server && !self.compresses(batch.longest(), Compress::Auto);
+        let plain = self.role == Role::Server && !self.compresses(batch.longest(), Compress::Auto);
         plain.then(|| batch.plain())
     }
 

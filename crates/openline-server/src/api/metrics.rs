@@ -1,0 +1,44 @@
+//! `/metrics`: what Prometheus reads.
+
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use ::http::{HeaderMap, HeaderValue, Response};
+use axum::body::Body;
+
+use super::key;
+use crate::metrics::{self, Gauges, Process};
+use crate::node::Node;
+
+/// Answers a GET.
+pub(crate) fn metrics(node: &Node, headers: &HeaderMap) -> Response<Body> {
+    if node.exchange.config.metrics.require_key
+        && let Err(rejection) = key::check(node, headers)
+    {
+        return rejection.response().map(Body::from);
+    }
+    let mut response = Response::new(Body::from(node.metrics.encode(&gauges(node))));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn gauges(node: &Node) -> Gauges {
+    let exchange = &node.exchange;
+    let config = &exchange.config;
+    let occupied = exchange.channels("", None, usize::MAX);
+    let waiting: usize = exchange.shards().iter().map(|shard| shard.waiting()).sum();
+    Gauges {
+        version: env!("CARGO_PKG_VERSION"),
+        lines: node.guard.lines().into(),
+        lines_max: config.limits.connections.map(|most| most.get().into()),
+        subscriptions: occupied.iter().map(|(_, count)| count).sum(),
+        channels: occupied.len() as u64,
+        shard_messages_waiting: waiting as u64,
+        broker: exchange.broker().health(),
+        history_bytes_max: Some(config.history.memory_max.bytes()),
+        store: None,
+        store_queue_bytes_max: None,
+        webhooks: node.webhooks.as_ref().map(|webhooks| webhooks.counters()),
+        process: Process::read(),
+    }
+}

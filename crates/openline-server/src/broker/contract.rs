@@ -1,0 +1,1 @@
+//! The contract of [`Broker`](super::Broker), held by each implementation.

@@ -1,0 +1,234 @@
+//! [`LocalBroker`]: the broker of a single node, in this process, with or without a store.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use openline_engine::{Draft, History, Ordered, Page, PageLimits, Query, Recovery};
+use openline_protocol::{ChannelName, Position, Publication, Reason};
+use tokio::sync::oneshot;
+
+use super::record::Record;
+use super::stripes::{Stripe, Stripes, Ticket};
+use super::{Answer, Broker, BrokerError, BrokerHealth, Published, Tail};
+use crate::clock::Clock;
+use crate::store::{self, Level, OpenError, Opened, State, Store};
+
+/// Removals are given to the store in pieces of this size.
+const REMOVED_TOGETHER: usize = 256;
+
+/// How a local broker works.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalOptions {
+    /// Memory for the entries of all channels. Beyond it the oldest are forgotten.
+    pub(crate) bytes_max: usize,
+    /// How long a key is remembered.
+    pub(crate) window_ms: u64,
+}
+
+/// A broker in this process.
+pub(crate) struct LocalBroker {
+    stripes: Arc<Stripes>,
+    store: Option<Store<Ticket>>,
+    level: &'static str,
+}
+
+impl LocalBroker {
+    /// A broker that keeps entries in memory only.
+    pub(crate) fn in_memory(options: LocalOptions, clock: Clock, tail: Arc<dyn Tail>) -> Self {
+        let stripes = Arc::new(Stripes::new(options, clock, tail));
+        Self { stripes, store: None, level: "memory" }
+    }
+
+    /// A broker that keeps entries in a store as well. `history` tells how much is kept of a
+    /// channel.
+    pub(crate) fn open(
+        dir: &Path,
+        stored: store::Options,
+        options: LocalOptions,
+        clock: Clock,
+        tail: Arc<dyn Tail>,
+        history: impl Fn(&ChannelName) -> History,
+    ) -> Result<(Self, Opened), OpenError> {
+        let level = if stored.level == Level::Fsync { "fsync" } else { "os" };
+        let stripes = Arc::new(Stripes::new(options, clock, tail));
+        let mut epoch: Option<(u32, u64)> = None;
+        let each = |sequence, bytes: bytes::Bytes| match Record::from_bytes(&bytes) {
+            Some(Record::Epoch(number)) => {
+                let before = epoch.replace((number, sequence));
+                before.into_iter().for_each(|(_, before)| stripes.discard(before));
+            }
+            Some(Record::Publication(stored)) => match stored.into_publication() {
+                Some((publication, key)) => {
+                    let history = history(&publication.channel);
+                    stripes.restore(publication, key, history, sequence);
+                }
+                None => stripes.discard(sequence),
+            },
+            None => stripes.discard(sequence),
+        };
+        let committing = stripes.clone();
+        let committed = move |group| committing.commit(group);
+        let (store, opened) = Store::open(dir, stored, each, committed)?;
+        let broker = Self { stripes, store: Some(store), level };
+        match epoch {
+            Some((epoch, _)) => broker.stripes.set_epoch(epoch),
+            None => broker.renew_epoch(),
+        }
+        broker.remove(1);
+        Ok((broker, opened))
+    }
+
+    /// Names the streams that are made from here on anew: one that had entries is forgotten.
+    fn renew_epoch(&self) {
+        let epoch = rand::random();
+        self.stripes.set_epoch(epoch);
+        if let Some(store) = &self.store {
+            // Without room for it, readers of empty channels are told `epoch` after a restart,
+            // which is true.
+            let _ = store.append(Record::Epoch(epoch).to_bytes(), Ticket::Note);
+        }
+    }
+
+    fn remove(&self, least: usize) {
+        if let Some(store) = &self.store {
+            let removed = self.stripes.take_removed(least);
+            if !removed.is_empty() {
+                store.remove(removed);
+            }
+        }
+    }
+
+    /// Gives an ordered entry to the store, or makes it visible at once. The stripe is locked, so
+    /// that the order in the store, and at the tail, is that of the channel.
+    fn keep(
+        &self,
+        stripe: &mut Stripe,
+        publication: Arc<Publication>,
+        key: Option<ByteString>,
+        except: Option<Arc<str>>,
+        now: u64,
+    ) -> (Answer<Published>, Vec<u64>) {
+        let channel = publication.channel.clone();
+        let Some((store, position)) = self.store.as_ref().zip(publication.position) else {
+            let published = Published::first(&publication);
+            let mut removed = Vec::new();
+            if let Some(position) = publication.position {
+                let sequence = Some(position.offset);
+                let settled = stripe.streams.settle(&channel, sequence, key.as_deref(), now);
+                removed = settled.map_or_else(Vec::new, |(_, removed)| removed);
+            }
+            self.stripes.tail.publish(publication, except);
+            return (Answer::now(Ok(published)), removed);
+        };
+        let record = Record::publication(&publication, position, key.as_deref()).to_bytes();
+        let (waiter, answer) = oneshot::channel();
+        let ticket =
+            Ticket::Publication { channel: channel.clone(), key: key.clone(), except, waiter };
+        if store.append(record, ticket).is_ok() {
+            return (Answer::Later(answer), Vec::new());
+        }
+        stripe.streams.withdraw(&channel, key.as_deref());
+        let error = match store.health().state {
+            State::Failed(why) => BrokerError::StorageFailed(why),
+            State::Full => BrokerError::StorageFull,
+            State::Ok => BrokerError::Overloaded,
+        };
+        (Answer::now(Err(error)), Vec::new())
+    }
+}
+
+impl Broker for LocalBroker {
+    fn publish(&self, draft: Draft, except: Option<Arc<str>>) -> Answer<Published> {
+        let (channel, key) = (draft.channel.clone(), draft.key.clone());
+        let answer = self.stripes.with(&channel, |stripe, now| {
+            let answer = match stripe.streams.order(draft, rand::random(), now) {
+                Ordered::New(publication) => {
+                    return self.keep(stripe, publication, key, except, now);
+                }
+                Ordered::Conflict { age_ms } => {
+                    let key = key.unwrap_or_default().to_string();
+                    Answer::now(Err(BrokerError::Conflict { key, age_ms }))
+                }
+                Ordered::Duplicate { position: Some(position), pending: true, .. } => {
+                    let (waiter, answer) = oneshot::channel();
+                    let retried = (channel.clone(), position.offset);
+                    stripe.retries.entry(retried).or_default().push(waiter);
+                    Answer::Later(answer)
+                }
+                Ordered::Duplicate { position, timestamp, .. } => {
+                    Answer::now(Ok(Published { position, timestamp, duplicate: true }))
+                }
+            };
+            (answer, Vec::new())
+        });
+        self.remove(REMOVED_TOGETHER);
+        answer
+    }
+
+    fn recover(
+        &self,
+        channel: &ChannelName,
+        since: Position,
+        limits: &PageLimits,
+    ) -> Answer<Recovery> {
+        let recover =
+            |stripe: &mut Stripe, now| stripe.streams.recover(channel, since, limits, now);
+        Answer::now(Ok(self.stripes.with(channel, recover)))
+    }
+
+    fn query(
+        &self,
+        channel: &ChannelName,
+        query: &Query,
+        limits: &PageLimits,
+    ) -> Answer<Result<Page, Reason>> {
+        let ask = |stripe: &mut Stripe, now| stripe.streams.query(channel, query, limits, now);
+        Answer::now(Ok(self.stripes.with(channel, ask)))
+    }
+
+    fn clear(&self, channel: &ChannelName) -> Answer<()> {
+        let clear = |stripe: &mut Stripe, _| {
+            let removed = stripe.streams.clear(channel);
+            (!removed.is_empty(), removed)
+        };
+        if self.stripes.with(channel, clear) {
+            self.renew_epoch();
+            self.remove(1);
+        }
+        Answer::now(Ok(()))
+    }
+
+    fn sweep(&self) {
+        if self.stripes.sweep() {
+            self.renew_epoch();
+        }
+        self.remove(1);
+    }
+
+    fn level(&self) -> &'static str {
+        self.level
+    }
+
+    fn health(&self) -> BrokerHealth {
+        let (channels, entries, bytes) = self.stripes.size();
+        let mut health = BrokerHealth { channels, entries, bytes, ..BrokerHealth::default() };
+        if let Some(store) = &self.store {
+            let stored = store.health();
+            health.queued_bytes = stored.queued_bytes;
+            health.ailment = match stored.state {
+                State::Ok => None,
+                State::Full => Some("the disk is full".to_owned()),
+                State::Failed(why) => Some(why),
+            };
+        }
+        health
+    }
+}
+
+impl Published {
+    pub(super) fn first(publication: &Publication) -> Self {
+        let Publication { position, timestamp, .. } = *publication;
+        Self { position, timestamp, duplicate: false }
+    }
+}

@@ -1,0 +1,141 @@
+//! The [`Broker`]: who orders the publications of a channel, keeps them and hands them on.
+//!
+//! # Contract
+//! - The order of calls to [`Broker::publish`] on a channel is the order of its entries. A call has
+//!   its effect whether or not the answer is awaited.
+//! - An entry is visible, to readers and to the [`Tail`], from the moment its level is reached, and
+//!   not before; the tail gets the entries of a channel in their order, each once.
+//! - Whoever has subscribed before it reads gets each entry in what it read, or from the tail, or
+//!   both, and can tell by the position.
+//! - An answer that is an error means that the entry is nowhere, unless the error says otherwise.
+//! - Dropping a broker writes what it was given.
+//!
+//! One suite of tests holds every broker to it.
+
+mod answer;
+#[cfg(test)]
+mod contract;
+mod local;
+mod record;
+mod stripes;
+
+use std::fmt;
+use std::sync::Arc;
+
+use openline_engine::{Draft, Page, PageLimits, Query, Recovery};
+use openline_protocol::{ChannelName, ErrorCode, Fault, Position, Publication, Reason};
+
+pub(crate) use answer::Answer;
+pub(crate) use local::{LocalBroker, LocalOptions};
+
+/// Orders, keeps and hands on.
+pub(crate) trait Broker: Send + Sync {
+    /// Publishes; ready when the level is reached.
+    fn publish(&self, draft: Draft, except: Option<Arc<str>>) -> Answer<Published>;
+
+    /// What a reader at `since` missed.
+    fn recover(
+        &self,
+        channel: &ChannelName,
+        since: Position,
+        limits: &PageLimits,
+    ) -> Answer<Recovery>;
+
+    /// A part of a channel's history.
+    fn query(
+        &self,
+        channel: &ChannelName,
+        query: &Query,
+        limits: &PageLimits,
+    ) -> Answer<Result<Page, Reason>>;
+
+    /// Forgets the history of a channel.
+    fn clear(&self, channel: &ChannelName) -> Answer<()>;
+
+    /// Forgets what is beyond its time; to be called now and then.
+    fn sweep(&self) {}
+
+    /// What an ack of this broker means.
+    fn level(&self) -> &'static str;
+
+    /// Whether publications can be taken now.
+    fn health(&self) -> BrokerHealth;
+}
+
+/// Where entries go that have become visible.
+pub(crate) trait Tail: Send + Sync {
+    /// The next entry of its channel. `except` is a client that does not get it.
+    fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>);
+}
+
+/// A publication that has its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// None on a channel without history.
+    pub(crate) position: Option<Position>,
+    pub(crate) timestamp: u64,
+    /// The key was used before: this is the place of the first try.
+    pub(crate) duplicate: bool,
+}
+
+/// Why a broker did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum BrokerError {
+    /// The key was used for something else so long ago.
+    Conflict {
+        key: String,
+        age_ms: u64,
+    },
+    /// More waits for the store than it takes.
+    Overloaded,
+    StorageFull,
+    StorageFailed(String),
+    /// It ends, or does not answer. Whether the entry is kept is not known.
+    Unavailable,
+}
+
+/// What a broker says about itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct BrokerHealth {
+    /// Why it takes no publications, if so.
+    pub(crate) ailment: Option<String>,
+    pub(crate) channels: usize,
+    pub(crate) entries: usize,
+    pub(crate) bytes: usize,
+    /// What waits for the store.
+    pub(crate) queued_bytes: u64,
+}
+
+impl BrokerError {
+    pub(crate) fn fault(&self) -> Fault {
+        Fault::new(self.code(), self.to_string())
+    }
+
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Conflict { .. } => ErrorCode::IdempotencyConflict,
+            Self::Overloaded => ErrorCode::Overloaded,
+            Self::StorageFull => ErrorCode::StorageFull,
+            Self::StorageFailed(_) => ErrorCode::StorageFailed,
+            Self::Unavailable => ErrorCode::BrokerUnavailable,
+        }
+    }
+}
+
+impl fmt::Display for BrokerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict { key, age_ms } => write!(
+                f,
+                "key {key} was used {} s ago with a different payload; use a new key",
+                age_ms / 1000
+            ),
+            Self::Overloaded => f.write_str("too many publications wait; try again in a moment"),
+            Self::StorageFull => {
+                f.write_str("the disk is full; publishing goes on by itself once there is space")
+            }
+            Self::StorageFailed(_) => f.write_str("the store does not write; see the server's log"),
+            Self::Unavailable => f.write_str("the broker does not answer; retry with the same key"),
+        }
+    }
+}

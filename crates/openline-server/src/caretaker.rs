@@ -1,0 +1,41 @@
+//! What a server does by itself now and then: forgets what is beyond its time, and tells the backend
+//! what happened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::node::Node;
+
+/// How often channels are looked through for what is beyond its time.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// Works until `stop` turns true, and a moment longer where something is still to be told.
+pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
+    let mut stop_too = stop.clone();
+    let stopped = async move {
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let sweep = async {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            node.exchange.broker().sweep();
+        }
+    };
+    let sweep = async {
+        tokio::select! {
+            () = sweep => {}
+            () = stopped => {}
+        }
+    };
+    match &node.webhooks {
+        None => sweep.await,
+        Some(webhooks) => {
+            let stopped = async move {
+                let _ = stop_too.wait_for(|stop| *stop).await;
+            };
+            tokio::join!(sweep, webhooks.clone().run(stopped));
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! [`Line`]: where a session's messages go; [`Fanout`]: how a turn's broadcasts get there.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use openline_engine::{Broadcast, Delivery, Encoding, Outlet};
+use openline_protocol::{ChannelName, Format, Member, Position, Reply};
+use openline_ws::{Message, Prepared, PreparedBatch, Sender, TrySendError};
+
+use super::mailbox::{Letter, Mailbox, NotTaken, Progress};
+use crate::auth::Identity;
+
+/// WebSocket lines that read JSON.
+pub(crate) const TEXT: Encoding = 0;
+/// WebSocket lines that read MessagePack.
+pub(crate) const BINARY: Encoding = 1;
+/// Everybody else.
+pub(crate) const MAILBOX: Encoding = 2;
+
+/// Where a session's messages go. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub(crate) enum Line {
+    WebSocket { sender: Sender, format: Format },
+    Mailbox(Arc<Mailbox>),
+}
+
+/// What a thread knows of a session.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) line: Line,
+    pub(crate) identity: Option<Arc<Identity>>,
+    /// Of the session; no other has it.
+    pub(crate) number: u64,
+}
+
+/// A batch, in one of the encodings.
+#[derive(Debug)]
+pub(crate) enum Batch {
+    Frames(PreparedBatch),
+    Letters(Vec<Letter>),
+}
+
+impl Line {
+    pub(crate) fn encoding(&self) -> Encoding {
+        match self {
+            Self::WebSocket { format: Format::Json, .. } => TEXT,
+            Self::WebSocket { format: Format::MessagePack, .. } => BINARY,
+            Self::Mailbox(_) => MAILBOX,
+        }
+    }
+
+    /// Sends a message to this line alone. One that is gone or does not keep up is dealt with by its
+    /// own policy.
+    pub(crate) fn reply(&self, reply: &Reply<'_>) {
+        let mut bytes = Vec::new();
+        match self {
+            Self::WebSocket { sender, format } => {
+                reply.encode(*format, &mut bytes);
+                let message = match format {
+                    Format::Json => Message::Text(text(bytes)),
+                    Format::MessagePack => Message::Binary(bytes.into()),
+                };
+                if let Err(TrySendError::Full) = sender.try_send(message) {
+                    // It asks and does not read the answers.
+                    self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+                }
+            }
+            Self::Mailbox(mailbox) => {
+                reply.encode(Format::Json, &mut bytes);
+                let letter = Letter { text: text(bytes), progress: progress_of_reply(reply) };
+                if mailbox.put(&[letter]) == Err(NotTaken::Full) {
+                    self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+                }
+            }
+        }
+    }
+
+    /// Sends broadcasts to this line alone.
+    pub(crate) fn deliver(&self, broadcasts: &[&Broadcast]) -> Delivery {
+        let batch = encode(self.encoding(), broadcasts);
+        self.hand_over(&batch, false)
+    }
+
+    fn hand_over(&self, batch: &Batch, last: bool) -> Delivery {
+        match (self, batch) {
+            (Self::WebSocket { sender, .. }, Batch::Frames(frames)) => {
+                // A line that gets more in this turn is written once, by its own task.
+                let taken = match last {
+                    true => sender.try_write_batch(frames),
+                    false => sender.try_send_batch(frames),
+                };
+                match taken {
+                    Ok(()) => Delivery::Taken,
+                    Err(TrySendError::Full) => Delivery::Full,
+                    Err(TrySendError::Closed) => Delivery::Closed,
+                }
+            }
+            (Self::Mailbox(mailbox), Batch::Letters(letters)) => match mailbox.put(letters) {
+                Ok(()) => Delivery::Taken,
+                Err(NotTaken::Full) => Delivery::Full,
+                Err(NotTaken::Closed) => Delivery::Closed,
+            },
+            _ => Delivery::Closed,
+        }
+    }
+
+    pub(crate) fn close(&self, code: u16, reason: &str) {
+        match self {
+            Self::WebSocket { sender, .. } => {
+                let closing = sender.close(code, reason);
+                debug_assert!(closing.is_ok(), "a code that may not be sent: {code}");
+            }
+            Self::Mailbox(mailbox) => mailbox.close(code, reason),
+        }
+    }
+
+    /// Waits until little waits for the line; false if it is closed.
+    pub(crate) async fn drained(&self) -> bool {
+        match self {
+            Self::WebSocket { sender, .. } => sender.flush().await.is_ok(),
+            Self::Mailbox(mailbox) => mailbox.drained().await,
+        }
+    }
+}
+
+/// Hands a turn's broadcasts to the lines.
+#[derive(Debug, Default)]
+pub(crate) struct Fanout {
+    /// Batches that lines took, and lines that had no room.
+    pub(crate) taken: u64,
+    pub(crate) full: u64,
+}
+
+impl Outlet<Seat> for Fanout {
+    type Batch = Batch;
+
+    fn encode(&mut self, encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
+        encode(encoding, broadcasts)
+    }
+
+    fn deliver(&mut self, seat: &Seat, batch: &Batch, last: bool) -> Delivery {
+        let delivery = seat.line.hand_over(batch, last);
+        match delivery {
+            Delivery::Taken => self.taken += 1,
+            Delivery::Full => {
+                self.full += 1;
+                if let Line::Mailbox(mailbox) = &seat.line
+                    && mailbox.closes_when_full()
+                {
+                    seat.line.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+                    return Delivery::Closed;
+                }
+            }
+            Delivery::Closed => {}
+        }
+        delivery
+    }
+}
+
+fn encode(encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
+    let format = if encoding == BINARY { Format::MessagePack } else { Format::Json };
+    let written = broadcasts.iter().map(|broadcast| {
+        let mut bytes = Vec::new();
+        write(broadcast, format, &mut bytes);
+        bytes
+    });
+    match encoding {
+        TEXT => {
+            let utf8 = "the encoder writes JSON, which is UTF-8";
+            let texts = written.map(|bytes| Prepared::text(String::from_utf8(bytes).expect(utf8)));
+            Batch::Frames(PreparedBatch::new(texts.collect()))
+        }
+        BINARY => Batch::Frames(PreparedBatch::new(written.map(Prepared::binary).collect())),
+        _ => {
+            let letters = written.zip(broadcasts).map(|(bytes, broadcast)| Letter {
+                text: text(bytes),
+                progress: progress_of_broadcast(broadcast),
+            });
+            Batch::Letters(letters.collect())
+        }
+    }
+}
+
+fn write(broadcast: &Broadcast, format: Format, out: &mut Vec<u8>) {
+    match broadcast {
+        Broadcast::Publication(publication) => publication.encode(format, out),
+        Broadcast::Presence(presence) => {
+            let change = &presence.change;
+            let reply = Reply::PresenceChange {
+                channel: &presence.channel,
+                joined: &change.joined,
+                updated: &change.updated,
+                left: &change.left,
+                count: change.count,
+                complete: change.complete,
+            };
+            reply.encode(format, out);
+        }
+        Broadcast::Typing(typing) => {
+            let Member { client_id, user, .. } = &typing.member;
+            let reply = Reply::Typing {
+                channel: &typing.channel,
+                client_id,
+                user: user.as_deref(),
+                is_typing: typing.is_typing,
+            };
+            reply.encode(format, out);
+        }
+    }
+}
+
+fn progress_of_broadcast(broadcast: &Broadcast) -> Progress {
+    match broadcast {
+        Broadcast::Publication(publication) => publication
+            .position
+            .map_or(Progress::None, |at| Progress::Until(publication.channel.clone(), at)),
+        Broadcast::Presence(_) | Broadcast::Typing(_) => Progress::None,
+    }
+}
+
+fn progress_of_reply(reply: &Reply<'_>) -> Progress {
+    match reply {
+        Reply::Subscribed { channels, .. } | Reply::Welcome { channels, .. } => {
+            let begins = channels.iter().filter_map(|subscribed| {
+                let position = subscribed.outcome.as_ref().ok()?.position?;
+                Some((subscribed.channel.clone(), position))
+            });
+            Progress::From(begins.collect())
+        }
+        Reply::Unrecovered { channel, position: Some(position), .. } => {
+            Progress::Until((*channel).clone(), *position)
+        }
+        Reply::Unsubscribed { channels, .. } => Progress::Left((*channels).into()),
+        _ => Progress::None,
+    }
+}
+
+fn text(bytes: Vec<u8>) -> ByteString {
+    ByteString::try_from(bytes).expect("the encoder writes JSON, which is UTF-8")
+}

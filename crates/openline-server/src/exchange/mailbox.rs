@@ -1,0 +1,248 @@
+//! [`Mailbox`]: what waits for a reader that is no WebSocket line: an SSE stream, a poll, or the
+//! answer to a POST.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bytestring::ByteString;
+use openline_protocol::{ChannelName, Position};
+use tokio::sync::Notify;
+
+/// A message and where it leaves the reader.
+#[derive(Debug, Clone)]
+pub(crate) struct Letter {
+    /// JSON.
+    pub(crate) text: ByteString,
+    pub(crate) progress: Progress,
+}
+
+/// How far a reader is once it has a letter.
+#[derive(Debug, Clone)]
+pub(crate) enum Progress {
+    /// As far as before.
+    None,
+    /// It has the channel up to here.
+    Until(ChannelName, Position),
+    /// It begins with channels.
+    From(Arc<[(ChannelName, Position)]>),
+    /// It has left channels.
+    Left(Arc<[ChannelName]>),
+}
+
+/// Letters in order, within a bound.
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    content: Mutex<Content>,
+    news: Notify,
+    emptied: Notify,
+    ending: Notify,
+    bytes_max: usize,
+    closes_when_full: bool,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    letters: VecDeque<Letter>,
+    bytes: usize,
+    closed: Option<(u16, String)>,
+}
+
+/// Why a letter was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    Full,
+    Closed,
+}
+
+impl Mailbox {
+    /// One that is full gets nothing of a channel until it was emptied and its reader caught up.
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self {
+            content: Mutex::default(),
+            news: Notify::new(),
+            emptied: Notify::new(),
+            ending: Notify::new(),
+            bytes_max,
+            closes_when_full: false,
+        }
+    }
+
+    /// One whose reader has to keep up.
+    pub(crate) fn closing_when_full(bytes_max: usize) -> Self {
+        Self { closes_when_full: true, ..Self::new(bytes_max) }
+    }
+
+    pub(crate) fn closes_when_full(&self) -> bool {
+        self.closes_when_full
+    }
+
+    /// Puts letters in, all or none.
+    pub(crate) fn put(&self, letters: &[Letter]) -> Result<(), NotTaken> {
+        let mut content = self.content();
+        if content.closed.is_some() {
+            return Err(NotTaken::Closed);
+        }
+        let bytes: usize = letters.iter().map(cost).sum();
+        // Letters that are larger than the whole box pass when it is empty.
+        if content.bytes > 0 && content.bytes + bytes > self.bytes_max {
+            return Err(NotTaken::Full);
+        }
+        content.bytes += bytes;
+        content.letters.extend(letters.iter().cloned());
+        drop(content);
+        self.news.notify_one();
+        Ok(())
+    }
+
+    /// Ends it with a close code: the reader gets what is in it first.
+    pub(crate) fn close(&self, code: u16, reason: &str) {
+        self.content().closed.get_or_insert_with(|| (code, reason.to_owned()));
+        self.news.notify_one();
+        self.ending.notify_one();
+        self.emptied.notify_waiters();
+    }
+
+    /// Takes letters of so many bytes together, or one that is larger.
+    pub(crate) fn take(&self, bytes_max: usize) -> Vec<Letter> {
+        let mut content = self.content();
+        let (mut bytes, mut count) = (0, 0);
+        for letter in &content.letters {
+            if count > 0 && bytes + cost(letter) > bytes_max {
+                break;
+            }
+            bytes += cost(letter);
+            count += 1;
+        }
+        content.bytes -= bytes;
+        let letters = content.letters.drain(..count).collect();
+        if content.letters.is_empty() {
+            self.emptied.notify_waiters();
+        }
+        letters
+    }
+
+    /// Why it was closed, once nothing is in it any more.
+    pub(crate) fn closed(&self) -> Option<(u16, String)> {
+        let content = self.content();
+        content.closed.clone().filter(|_| content.letters.is_empty())
+    }
+
+    /// Why it was closed, whatever is left in it.
+    pub(crate) fn end(&self) -> Option<(u16, String)> {
+        self.content().closed.clone()
+    }
+
+    /// Waits until there is something in it, or it is closed. One reader at a time.
+    pub(crate) async fn wait(&self) {
+        loop {
+            {
+                let content = self.content();
+                if !content.letters.is_empty() || content.closed.is_some() {
+                    return;
+                }
+            }
+            self.news.notified().await;
+        }
+    }
+
+    /// Waits until it is closed, whatever is left in it. For one who waits.
+    pub(crate) async fn ended(&self) {
+        while self.end().is_none() {
+            self.ending.notified().await;
+        }
+    }
+
+    /// Waits until nothing is in it; false if it is closed.
+    pub(crate) async fn drained(&self) -> bool {
+        loop {
+            let mut emptied = pin!(self.emptied.notified());
+            emptied.as_mut().enable();
+            {
+                let content = self.content();
+                if content.closed.is_some() || content.letters.is_empty() {
+                    return content.closed.is_none();
+                }
+            }
+            emptied.await;
+        }
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().expect("nothing under this lock panics")
+    }
+}
+
+fn cost(letter: &Letter) -> usize {
+    const LETTER_BYTES: usize = 64;
+    letter.text.len() + LETTER_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::time::Duration;
+
+    use super::*;
+
+    fn letter(text: &str) -> Letter {
+        Letter { text: text.into(), progress: Progress::None }
+    }
+
+    fn texts(letters: &[Letter]) -> Vec<&str> {
+        letters.iter().map(|letter| &*letter.text).collect()
+    }
+
+    #[test]
+    fn letters_are_taken_in_order_and_in_parts() {
+        let mailbox = Mailbox::new(1000);
+        mailbox.put(&[letter("a"), letter("b"), letter("c")]).unwrap();
+        assert_eq!(texts(&mailbox.take(130)), ["a", "b"]);
+        assert_eq!(texts(&mailbox.take(1)), ["c"], "one passes whatever its size");
+        assert!(mailbox.take(1000).is_empty());
+    }
+
+    #[test]
+    fn what_is_too_much_is_not_taken_unless_there_is_nothing_else() {
+        let mailbox = Mailbox::new(200);
+        mailbox.put(&[letter(&"x".repeat(300))]).unwrap();
+        assert_eq!(mailbox.put(&[letter("y")]), Err(NotTaken::Full));
+        assert_eq!(mailbox.take(1000).len(), 1);
+        mailbox.put(&[letter("y")]).unwrap();
+    }
+
+    #[test]
+    fn the_reader_gets_what_is_there_before_the_end() {
+        let mailbox = Mailbox::new(1000);
+        mailbox.put(&[letter("a")]).unwrap();
+        mailbox.close(4005, "kicked");
+        mailbox.close(1001, "later");
+        assert_eq!(mailbox.put(&[letter("b")]), Err(NotTaken::Closed));
+        assert_eq!(mailbox.closed(), None);
+        assert_eq!(texts(&mailbox.take(1000)), ["a"]);
+        assert_eq!(mailbox.closed(), Some((4005, "kicked".to_owned())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_room_learns_of_it_and_of_the_end() {
+        let mailbox = Arc::new(Mailbox::new(1000));
+        assert!(mailbox.drained().await);
+        for (close, drained) in [(false, true), (true, false)] {
+            mailbox.put(&[letter("a")]).unwrap();
+            let waiting = tokio::spawn({
+                let mailbox = mailbox.clone();
+                async move { mailbox.drained().await }
+            });
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(!waiting.is_finished());
+            match close {
+                true => mailbox.close(1001, ""),
+                false => drop(mailbox.take(1000)),
+            }
+            assert_eq!(waiting.await.unwrap(), drained);
+        }
+        mailbox.ended().await;
+        mailbox.wait().await;
+    }
+}

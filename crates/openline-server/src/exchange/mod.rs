@@ -1,0 +1,231 @@
+//! [`Exchange`]: the channels of the node. What is published goes to the broker, and from its tail
+//! to the threads that have subscribers.
+
+mod cursor;
+mod line;
+mod mailbox;
+mod presence;
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use openline_engine::{
+    Broadcast, Directory, Draft, Effect, History, MemberPage, Page, PageLimits, Post, Query,
+    Recovery,
+};
+use openline_protocol::{ChannelName, ErrorCode, Fault, Member, Position, Publication, Reason};
+
+use crate::broker::{Answer, Broker, BrokerError, Published, Tail};
+use crate::clock::Clock;
+use crate::config::{Config, Namespace};
+use crate::shard::{Shard, ShardMessage};
+
+pub(crate) use cursor::{CHANNELS_MAX, Cursor, Since};
+pub(crate) use line::{BINARY, Fanout, Line, MAILBOX, Seat, TEXT};
+pub(crate) use mailbox::{Letter, Mailbox};
+
+const STRIPES: usize = 64;
+
+/// What one answer to a reader may hold; a reader that missed more is told `limit`.
+pub(crate) const PAGE: PageLimits = PageLimits { publications_max: 1000, bytes_max: 1 << 20 };
+
+/// Posts that may wait for a thread. Beyond it publications are refused as overload.
+const POSTS_WAITING_MAX: usize = 65_536;
+
+/// The channels of the node.
+pub(crate) struct Exchange {
+    broker: Box<dyn Broker>,
+    interest: Arc<Interest>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Clock,
+}
+
+/// Which threads want to hear of which channel, and who is there.
+pub(crate) struct Interest {
+    stripes: Box<[Mutex<Directory>]>,
+    hasher: RandomState,
+    shards: Arc<[Arc<Shard>]>,
+}
+
+impl Interest {
+    pub(crate) fn new(shards: Arc<[Arc<Shard>]>) -> Self {
+        Self {
+            stripes: std::iter::repeat_with(Mutex::default).take(STRIPES).collect(),
+            hasher: RandomState::new(),
+            shards,
+        }
+    }
+
+    fn stripe(&self, channel: &ChannelName) -> MutexGuard<'_, Directory> {
+        let index = self.hasher.hash_one(channel) as usize % STRIPES;
+        self.stripes[index].lock().expect("nothing under this lock panics")
+    }
+
+    /// Hands a broadcast to the threads that have subscribers.
+    fn post(&self, channel: &ChannelName, broadcast: Broadcast, except: Option<Arc<str>>) {
+        let directory = self.stripe(channel);
+        for (index, _) in directory.shards(channel) {
+            let post = Post { broadcast: broadcast.clone(), except: except.clone() };
+            self.shards[usize::from(*index)]
+                .post(ShardMessage::Broadcast { channel: channel.clone(), post });
+        }
+    }
+}
+
+impl Tail for Interest {
+    fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>) {
+        let channel = publication.channel.clone();
+        self.post(&channel, Broadcast::Publication(publication), except);
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(
+        broker: Box<dyn Broker>,
+        interest: Arc<Interest>,
+        config: Arc<Config>,
+        clock: Clock,
+    ) -> Self {
+        Self { broker, interest, config, clock }
+    }
+
+    pub(crate) fn broker(&self) -> &dyn Broker {
+        &*self.broker
+    }
+
+    /// The options of a channel.
+    ///
+    /// # Errors
+    /// Its namespace is not configured, and the configuration says that it has to be.
+    pub(crate) fn namespace(&self, channel: &ChannelName) -> Result<&Namespace, Fault> {
+        let prefix = channel.namespace();
+        self.config.namespace_of(prefix).ok_or_else(|| {
+            let message =
+                format!("there is no namespace {prefix}; see [namespace.…] in the config");
+            Fault::new(ErrorCode::UnknownNamespace, message)
+        })
+    }
+
+    /// Publishes. The order of calls is the order of the channel.
+    pub(crate) fn publish(&self, draft: Draft, except: Option<Arc<str>>) -> Answer<Published> {
+        if self.is_overloaded(&draft.channel) {
+            return Answer::now(Err(BrokerError::Overloaded));
+        }
+        self.broker.publish(draft, except)
+    }
+
+    /// Hands on what is not kept.
+    pub(crate) fn broadcast(
+        &self,
+        channel: &ChannelName,
+        broadcast: Broadcast,
+        except: Option<Arc<str>>,
+    ) {
+        if !self.is_overloaded(channel) {
+            self.interest.post(channel, broadcast, except);
+        }
+    }
+
+    fn is_overloaded(&self, channel: &ChannelName) -> bool {
+        let directory = self.interest.stripe(channel);
+        let shards = directory.shards(channel).iter();
+        shards
+            .map(|(index, _)| &self.interest.shards[usize::from(*index)])
+            .any(|shard| shard.waiting() > POSTS_WAITING_MAX)
+    }
+
+    /// What a reader at `since` missed.
+    pub(crate) fn recover(&self, channel: &ChannelName, since: Position) -> Answer<Recovery> {
+        self.broker.recover(channel, since, &PAGE)
+    }
+
+    /// A part of a channel's history.
+    pub(crate) fn query(
+        &self,
+        channel: &ChannelName,
+        query: &Query,
+    ) -> Answer<Result<Page, Reason>> {
+        self.broker.query(channel, query, &PAGE)
+    }
+
+    /// A subscription begins on a thread. `member` is given where presence is kept.
+    pub(crate) fn join(&self, channel: &ChannelName, shard: u16, member: Option<Member>) -> Effect {
+        let now = self.clock.now_ms();
+        self.interest.stripe(channel).join(channel, shard, member, now)
+    }
+
+    /// A subscription ends.
+    pub(crate) fn leave(&self, channel: &ChannelName, shard: u16, client: &str) -> Effect {
+        let now = self.clock.now_ms();
+        self.interest.stripe(channel).leave(channel, shard, client, now)
+    }
+
+    /// A member changes. Returns when its subscribers are to be told.
+    pub(crate) fn update_member(
+        &self,
+        channel: &ChannelName,
+        client: &str,
+        change: impl FnOnce(&mut Member),
+    ) -> Option<u64> {
+        let now = self.clock.now_ms();
+        self.interest.stripe(channel).update(channel, client, change, now)
+    }
+
+    /// A part of a channel's members.
+    pub(crate) fn members(
+        &self,
+        channel: &ChannelName,
+        after: Option<&str>,
+        limit: Option<u32>,
+    ) -> MemberPage {
+        let page = self.config.limits.presence_page;
+        let limit = limit.unwrap_or(page).clamp(1, page);
+        self.interest.stripe(channel).members(channel, after, limit as usize)
+    }
+
+    pub(crate) fn member_count(&self, channel: &ChannelName) -> u64 {
+        self.interest.stripe(channel).member_count(channel)
+    }
+
+    /// Subscriptions to a channel.
+    pub(crate) fn subscribers(&self, channel: &ChannelName) -> u64 {
+        self.interest.stripe(channel).subscribers(channel)
+    }
+
+    /// Channels that have subscribers, each with how many, of those that begin with `prefix`; in the
+    /// order of their names, `limit` of them behind `after`.
+    pub(crate) fn channels(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<(ChannelName, u64)> {
+        let mut found: Vec<(ChannelName, u64)> = Vec::new();
+        for stripe in &self.interest.stripes {
+            let directory = stripe.lock().expect("nothing under this lock panics");
+            let wanted = directory.channels().filter(|(name, _)| {
+                name.as_str().starts_with(prefix) && after.is_none_or(|after| name.as_str() > after)
+            });
+            found.extend(wanted.map(|(name, count)| (name.clone(), count)));
+        }
+        found.sort_unstable();
+        found.truncate(limit);
+        found
+    }
+
+    /// How many channels have subscribers.
+    pub(crate) fn channel_count(&self) -> usize {
+        let stripes = self.interest.stripes.iter();
+        stripes.map(|stripe| stripe.lock().expect("nothing under this lock panics").len()).sum()
+    }
+
+    pub(crate) fn shards(&self) -> &[Arc<Shard>] {
+        &self.interest.shards
+    }
+}
+
+/// How much of a channel its namespace keeps.
+pub(crate) fn history(namespace: &Namespace) -> History {
+    let ttl_ms = u64::try_from(namespace.history_ttl.as_millis()).unwrap_or(u64::MAX);
+    History { size: namespace.history_size, ttl_ms }
+}

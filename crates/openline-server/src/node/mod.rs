@@ -1,0 +1,83 @@
+//! [`Node`]: what all threads of a server share.
+
+mod ask;
+mod events;
+mod options;
+mod start;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use openline_protocol::Position;
+use openline_ws::tls::rustls::ServerConfig;
+
+use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
+use crate::chat::Rooms;
+use crate::exchange::Exchange;
+use crate::guard::{Guard, Keyed};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::session::Expelled;
+use crate::shard::ShardMessage;
+use crate::webhook::Webhooks;
+
+pub(crate) use ask::Asking;
+pub use start::StartError;
+#[cfg(test)]
+pub(crate) use start::for_test;
+pub(crate) use start::{Parts, start, verifier};
+
+/// What all threads share.
+pub(crate) struct Node {
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) guard: Guard,
+    pub(crate) verifier: Verifier,
+    pub(crate) tickets: Tickets,
+    pub(crate) user_lines: UserLines,
+    pub(crate) api_keys: ApiKeys,
+    pub(crate) user_rates: Keyed,
+    pub(crate) channel_rates: Keyed,
+    pub(crate) webhooks: Option<Arc<Webhooks>>,
+    pub(crate) metrics: Metrics,
+    pub(crate) log: Log,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// The chat at `/chat`, where the demo is on.
+    pub(crate) rooms: Rooms,
+    /// How WebSocket lines are set up.
+    pub(crate) line_settings: Arc<openline_ws::Config>,
+    numbers: AtomicU64,
+}
+
+impl Node {
+    /// A number that no other session has.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether clients have to show a token before they may do anything.
+    pub(crate) fn needs_token(&self) -> bool {
+        !self.exchange.config.auth.anonymous
+    }
+
+    /// Whether the pages and endpoints to try the server are served.
+    pub(crate) fn has_demo(&self) -> bool {
+        self.exchange.config.demo
+    }
+
+    /// What the ack of a publication means.
+    pub(crate) fn level(&self, position: Option<Position>) -> &'static str {
+        match position {
+            Some(_) => self.exchange.broker().level(),
+            // What is not kept is nowhere but on its way.
+            None => "memory",
+        }
+    }
+
+    /// Ends lines, on whatever thread they are.
+    pub(crate) fn expel(&self, expelled: Expelled) {
+        let expelled = Arc::new(expelled);
+        for shard in self.exchange.shards() {
+            shard.post(ShardMessage::Expel(expelled.clone()));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Making a [`Node`] from a configuration.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use openline_ws::tls;
+
+use super::{Node, options};
+use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
+use crate::broker::{Broker, LocalBroker};
+use crate::chat::Rooms;
+use crate::clock::Clock;
+use crate::config::{Config, HistoryLevel};
+use crate::exchange::{Exchange, Interest, history};
+use crate::guard::{Guard, Keyed};
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::shard::Shard;
+use crate::webhook::Webhooks;
+
+/// Users and channels whose rates are known at a time.
+const RATE_KEYS_MAX: usize = 100_000;
+
+/// Where the embedded store is in the data directory.
+const STORE: &str = "history";
+
+/// Why a server could not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Certificate or key cannot be used; the error names the file.
+    Tls(io::Error),
+    /// The data directory cannot be used, or another process uses it.
+    Data {
+        /// What is wrong.
+        message: String,
+        /// Another process has it.
+        locked: bool,
+    },
+    /// What the configuration says cannot be done; names the key.
+    Config(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen { address, error } if error.kind() == io::ErrorKind::AddrInUse => {
+                write!(
+                    f,
+                    "cannot listen on {address}: another program uses port {}",
+                    address.port()
+                )
+            }
+            Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
+            Self::Tls(error) => write!(f, "TLS: {error}"),
+            Self::Data { message, .. } | Self::Config(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// What a node is made of beside its configuration.
+pub(crate) struct Parts {
+    pub(crate) config: Arc<Config>,
+    pub(crate) shards: Arc<[Arc<Shard>]>,
+    pub(crate) address: SocketAddr,
+    pub(crate) log: Log,
+}
+
+/// A node, and its broker's sweeping.
+pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
+    let Parts { config, shards, address, log } = parts;
+    let clock = Clock::start();
+    let guard = Guard::new(&options::guard(&config), address.ip()).map_err(StartError::Config)?;
+    let verifier = verifier(&config)?;
+    let webhooks = webhooks(&config, &log)?;
+    let tls = match (&config.tls.certificate, &config.tls.key) {
+        (Some(certificate), Some(key)) => {
+            let config = tls::server_config(certificate, key, &["h2", "http/1.1"]);
+            Some(config.map_err(StartError::Tls)?)
+        }
+        _ => None,
+    };
+    let interest = Arc::new(Interest::new(shards.clone()));
+    let broker = broker(&config, clock, interest.clone(), &log)?;
+    let api_keys = api_keys(&config, &log)?;
+    let user_lines = UserLines::new(options::duplicates(&config));
+    let line_settings = crate::transport::websocket::settings(&config);
+    Ok(Node {
+        exchange: Arc::new(Exchange::new(broker, interest, config, clock)),
+        guard,
+        verifier,
+        tickets: Tickets::default(),
+        user_lines,
+        api_keys,
+        user_rates: Keyed::new(RATE_KEYS_MAX),
+        channel_rates: Keyed::new(RATE_KEYS_MAX),
+        webhooks,
+        metrics: Metrics::default(),
+        log,
+        tls,
+        rooms: Rooms::new(shards),
+        line_settings,
+        numbers: AtomicU64::new(0),
+    })
+}
+
+/// A node that keeps nothing.
+#[cfg(test)]
+pub(crate) fn for_test(shards: Arc<[Arc<Shard>]>) -> Node {
+    let config = Config { ephemeral: true, ..Config::default() };
+    let address = config.listen;
+    start(Parts { config: Arc::new(config), shards, address, log: Log::quiet() })
+        .expect("the default configuration works")
+}
+
+/// What checks the tokens of this configuration.
+pub(crate) fn verifier(config: &Config) -> Result<Verifier, StartError> {
+    let wrong = |error: crate::auth::OptionsError| StartError::Config(error.to_string());
+    let options = options::auth(config).map_err(StartError::Config)?;
+    match options.jwks_url {
+        None => Verifier::new(options).map_err(wrong),
+        Some(_) => Verifier::with_fetch(options, options::fetch(config)).map_err(wrong),
+    }
+}
+
+fn webhooks(config: &Config, log: &Log) -> Result<Option<Arc<Webhooks>>, StartError> {
+    let Some(options) = options::webhooks(config, log).map_err(StartError::Config)? else {
+        return Ok(None);
+    };
+    let webhooks = Webhooks::new(options);
+    let wrong = |error: crate::webhook::OptionsError| StartError::Config(error.to_string());
+    Ok(Some(Arc::new(webhooks.map_err(wrong)?)))
+}
+
+fn broker(
+    config: &Arc<Config>,
+    clock: Clock,
+    interest: Arc<Interest>,
+    log: &Log,
+) -> Result<Box<dyn Broker>, StartError> {
+    let local = options::local(config);
+    if config.ephemeral || config.history.level == HistoryLevel::Memory {
+        return Ok(Box::new(LocalBroker::in_memory(local, clock, interest)));
+    }
+    let namespaces = config.clone();
+    let kept = move |channel: &openline_protocol::ChannelName| {
+        let namespace = namespaces.namespace_of(channel.namespace());
+        history(namespace.unwrap_or(&namespaces.namespace.default))
+    };
+    let dir = config.data_dir.join(STORE);
+    let opened = LocalBroker::open(&dir, options::store(config), local, clock, interest, kept);
+    let (broker, opened) = opened.map_err(|error| StartError::Data {
+        message: error.to_string(),
+        locked: matches!(error, crate::store::OpenError::Locked { .. }),
+    })?;
+    log.store_opened(&opened);
+    Ok(Box::new(broker))
+}
+
+fn api_keys(config: &Config, log: &Log) -> Result<ApiKeys, StartError> {
+    let more = options::api_keys(config);
+    let made = if !config.ephemeral {
+        create_private(&config.data_dir)?;
+        ApiKeys::open(&config.data_dir, more)
+    } else if more.is_empty() {
+        ApiKeys::random().map(|(keys, key)| {
+            log.random_api_key(&key);
+            keys
+        })
+    } else {
+        ApiKeys::of(more)
+    };
+    made.map_err(|error| StartError::Data { message: error.to_string(), locked: false })
+}
+
+fn create_private(dir: &Path) -> Result<(), StartError> {
+    std::fs::create_dir_all(dir).map_err(|error| StartError::Data {
+        message: format!("{}: {error}", dir.display()),
+        locked: false,
+    })
+}

@@ -1,0 +1,53 @@
+//! [`Expelled`]: whose lines are to end, on all threads.
+
+use openline_engine::Hub;
+
+use crate::exchange::Seat;
+
+/// Whose lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whom {
+    Client(String),
+    User(String),
+    /// Those that were opened with this token.
+    Token(String),
+    /// The one line with this number.
+    Line(u64),
+}
+
+/// Lines that are to end, and why.
+#[derive(Debug)]
+pub(crate) struct Expelled {
+    whom: Whom,
+    code: u16,
+    reason: String,
+}
+
+impl Expelled {
+    pub(crate) fn new(whom: Whom, code: u16, reason: impl Into<String>) -> Self {
+        Self { whom, code, reason: reason.into() }
+    }
+
+    /// Closes those of this thread.
+    pub(crate) fn close_among(&self, hub: &Hub<Seat>) {
+        let seats: Vec<&Seat> = match &self.whom {
+            Whom::Client(client) => {
+                hub.client(client).and_then(|key| hub.line(key)).into_iter().collect()
+            }
+            Whom::User(user) => hub.user(user).iter().filter_map(|key| hub.line(*key)).collect(),
+            Whom::Token(token) => {
+                let of_token = |seat: &&Seat| {
+                    let identity = seat.identity.as_ref();
+                    identity.is_some_and(|i| i.token_id.as_deref() == Some(&**token))
+                };
+                hub.lines().map(|(_, seat)| seat).filter(of_token).collect()
+            }
+            Whom::Line(number) => {
+                hub.lines().map(|(_, seat)| seat).filter(|seat| seat.number == *number).collect()
+            }
+        };
+        for seat in seats {
+            seat.line.close(self.code, &self.reason);
+        }
+    }
+}

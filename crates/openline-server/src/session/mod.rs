@@ -1,0 +1,257 @@
+//! [`Session`]: one client, whatever carries it: who it is, what it may do, how fast, and what
+//! becomes of what it asks for.
+
+mod authenticate;
+mod catch_up;
+mod expel;
+mod follow;
+mod permission;
+mod presence;
+mod publish;
+mod read;
+mod remote;
+mod speed;
+mod subscribe;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use openline_engine::SessionKey;
+use openline_protocol::{
+    ChannelName, Command, Fault, Format, Id, Reply, Request, SubscribedTo, close, parse_request,
+};
+use openline_ws::Message;
+
+use crate::auth::{AuthError, Entrance, Identity};
+use crate::exchange::{Line, Seat};
+use crate::guard::{Bucket, Rate, Slot};
+use crate::metrics::Transport;
+use crate::node::Node;
+use crate::shard::Shard;
+
+pub(crate) use authenticate::deadline_passed;
+pub(crate) use catch_up::catch_up;
+pub(crate) use expel::{Expelled, Whom};
+pub(crate) use follow::Opening;
+pub(crate) use remote::Answered;
+use speed::Speed;
+
+/// Messages that cannot be read before the line is closed (1008): ten in ten seconds.
+const UNREADABLE: Rate =
+    Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(10).expect("10 is not 0") };
+
+/// A client that is connected. Dropping it ends its subscriptions.
+pub(crate) struct Session {
+    pub(crate) node: Arc<Node>,
+    pub(crate) shard: Arc<Shard>,
+    pub(crate) key: SessionKey,
+    pub(crate) client: Arc<str>,
+    pub(crate) line: Line,
+    transport: Transport,
+    identity: Option<Arc<Identity>>,
+    number: u64,
+    /// When the session is looked at again: see [`deadline_passed`].
+    due_ms: Option<u64>,
+    speed: Option<Box<Speed>>,
+    unreadable: Bucket,
+    /// Held by each publication that waits for its ack.
+    in_flight: Arc<()>,
+    /// Also what carries no `id` is answered.
+    answers_all: bool,
+    slot: Option<Slot>,
+}
+
+/// What a transport knows of a client that comes.
+pub(crate) struct Arrival {
+    pub(crate) transport: Transport,
+    pub(crate) line: Line,
+    /// Whose token came with the request.
+    pub(crate) identity: Result<Option<Identity>, AuthError>,
+    /// Its place among the lines.
+    pub(crate) slot: Option<Slot>,
+    /// An id that it had before; without one it gets a new one.
+    pub(crate) client: Option<Arc<str>>,
+}
+
+impl Session {
+    /// A client comes. It has been admitted; what came with its request is checked.
+    pub(crate) fn open(node: &Arc<Node>, shard: &Arc<Shard>, arrival: Arrival) -> Self {
+        let Arrival { transport, line, identity, slot, client } = arrival;
+        let client = client.unwrap_or_else(new_client_id);
+        let number = node.next_number();
+        let seat = Seat { line: line.clone(), identity: None, number };
+        let key = shard.hub().open(seat, client.clone(), line.encoding());
+        node.metrics.session_opened(transport);
+        let mut session = Self {
+            node: node.clone(),
+            shard: shard.clone(),
+            key,
+            client,
+            line,
+            transport,
+            identity: None,
+            number,
+            due_ms: None,
+            speed: Speed::new(&node.exchange.config.rates).map(Box::new),
+            unreadable: Bucket::default(),
+            in_flight: Arc::default(),
+            answers_all: false,
+            slot,
+        };
+        match identity {
+            Ok(Some(identity)) => {
+                if let Err(refused) = session.become_user(identity) {
+                    refused.tell(&session.line);
+                }
+            }
+            Ok(None) if node.needs_token() => session.await_token(),
+            Ok(None) => {}
+            Err(error) => session.refuse_token(&error, None),
+        }
+        node.came(&session.client, session.user().map(|user| &**user));
+        session
+    }
+
+    /// Says hello, with the subscriptions that the token asks for.
+    pub(crate) async fn welcome(&mut self) {
+        let channels = match self.is_admitted() {
+            true => self.subscribe_by_token().await,
+            false => Vec::new(),
+        };
+        self.greet(None, &channels);
+    }
+
+    fn greet(&self, session: Option<&str>, channels: &[SubscribedTo]) {
+        let ping_interval = openline_ws::Timeouts::default().ping_interval;
+        self.reply(&Reply::Welcome {
+            client_id: &self.client,
+            session,
+            authenticated: self.identity.is_some(),
+            user: self.user().map(|user| &**user),
+            channels,
+            ping_interval_ms: ping_interval.map_or(0, |every| every.as_millis() as u64),
+            expires_at: self.expires_at_ms(),
+        });
+    }
+
+    /// What a WebSocket line brought.
+    pub(crate) async fn receive(&mut self, message: Message) {
+        let (format, input) = match message {
+            Message::Text(text) => (Format::Json, text.into_bytes()),
+            Message::Binary(bytes) => (Format::MessagePack, bytes),
+        };
+        self.node.metrics.received(input.len());
+        match parse_request(format, &input) {
+            Ok(request) => self.handle(request).await,
+            Err(fault) => self.refuse_unreadable(fault),
+        }
+    }
+
+    /// Tells the client that its message cannot be read; one that sends nothing else is closed.
+    fn refuse_unreadable(&mut self, fault: Fault) {
+        self.refuse(fault);
+        let now = self.node.exchange.clock.now_ms();
+        if self.unreadable.take(&UNREADABLE, now).is_err() {
+            self.line.close(close::POLICY_VIOLATION, "too many messages that cannot be read");
+        }
+    }
+
+    /// What a client asks for.
+    pub(crate) async fn handle(&mut self, request: Request) {
+        let Request { id, command, unknown_fields } = request;
+        self.node.metrics.command(&command, unknown_fields);
+        if let Err(fault) = self.check_speed(&command) {
+            return self.refuse_speed(fault.with_id(id));
+        }
+        if !self.is_admitted() && !matches!(command, Command::Auth { .. } | Command::Ping) {
+            return self.refuse(permission::not_authenticated().with_id(id));
+        }
+        let done = match command {
+            // The rare ones are boxed: an idle line's task is as large as the largest of them.
+            Command::Auth { token } => {
+                Box::pin(self.authenticate(token, id.as_ref())).await;
+                Ok(())
+            }
+            Command::Subscribe { channels } => {
+                Box::pin(self.subscribe(channels, id.as_ref())).await
+            }
+            Command::Unsubscribe { channels } => {
+                self.unsubscribe(channels, id.as_ref());
+                Ok(())
+            }
+            Command::Publish(publish) => Box::pin(self.publish(publish, id.as_ref())).await,
+            Command::Presence { channel, after, limit } => {
+                self.presence(&channel, after.as_deref(), limit, id.as_ref())
+            }
+            Command::History(query) => Box::pin(self.history(query, id.as_ref())).await,
+            Command::SetPresence { channel, status, data } => {
+                self.set_presence(channel.as_ref(), status, data, id.as_ref())
+            }
+            Command::Typing { channel, is_typing } => self.typing(&channel, is_typing, id.as_ref()),
+            Command::Ping => {
+                let timestamp = self.node.exchange.clock.now_ms();
+                self.reply(&Reply::Pong { id: id.as_ref(), timestamp });
+                Ok(())
+            }
+            Command::Other { kind, data } => {
+                Box::pin(self.ask_backend(&kind, data, id.as_ref())).await
+            }
+        };
+        if let Err(fault) = done {
+            self.refuse(fault.with_id(id));
+        }
+    }
+
+    pub(crate) fn reply(&self, reply: &Reply<'_>) {
+        self.line.reply(reply);
+    }
+
+    /// Tells the client that something was not done.
+    pub(crate) fn refuse(&self, fault: Fault) {
+        self.node.metrics.refused(fault.code);
+        self.reply(&Reply::Error(&fault));
+    }
+
+    /// Ends a subscription by whoever asks for it: the client, or a token that is no more.
+    fn unsubscribe(&mut self, channels: Vec<ChannelName>, id: Option<&Id>) {
+        for channel in &channels {
+            self.end_subscription(channel);
+        }
+        self.reply(&Reply::Unsubscribed { id, channels: &channels, reason: None });
+    }
+
+    fn end_subscription(&self, channel: &ChannelName) {
+        let ended = self.shard.hub().unsubscribe(self.key, channel);
+        if ended {
+            self.node.left(channel, &self.shard, &self.client);
+        }
+    }
+
+    fn user(&self) -> Option<&Arc<str>> {
+        self.identity.as_ref()?.user.as_ref()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(due_ms) = self.due_ms {
+            self.shard.deadlines.clear(due_ms, self.key);
+        }
+        let closed = self.shard.hub().close(self.key);
+        for channel in closed.into_iter().flat_map(|(_, channels)| channels) {
+            self.node.left(&channel, &self.shard, &self.client);
+        }
+        if let Some(user) = self.user() {
+            self.node.user_lines.leave(user, self.number);
+        }
+        self.node.metrics.session_closed(self.transport);
+        self.node.gone(&self.client, self.user().map(|user| &**user), "closed");
+    }
+}
+
+/// 128 random bits: nobody guesses another's.
+pub(crate) fn new_client_id() -> Arc<str> {
+    use base64::Engine as _;
+    let bits: [u8; 16] = rand::random();
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bits).into()
+}

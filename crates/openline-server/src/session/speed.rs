@@ -1,0 +1,93 @@
+//! How fast a client may ask, and when it has asked too much.
+
+use std::num::NonZeroU32;
+
+use openline_protocol::{Command, ErrorCode, Fault, close};
+
+use super::Session;
+use crate::config::{Rate, Rates};
+use crate::guard::{Bucket, RetryAfter};
+
+/// Refusals for speed that a line may collect before it is closed with 4003.
+const PATIENCE: Rate =
+    Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(50).expect("50 is not 0") };
+
+/// What a line has used of its rates.
+#[derive(Debug, Default)]
+pub(super) struct Speed {
+    commands: Bucket,
+    subscribe: Bucket,
+    publish: Bucket,
+    patience: Bucket,
+}
+
+impl Speed {
+    /// None where nothing is limited: an idle line holds nothing then.
+    pub(super) fn new(rates: &Rates) -> Option<Self> {
+        let limited = rates.commands.is_some()
+            || rates.subscribe.is_some()
+            || rates.publish.is_some()
+            || rates.publish_user.is_some()
+            || rates.publish_channel.is_some();
+        limited.then(Self::default)
+    }
+}
+
+impl Session {
+    pub(super) fn check_speed(&mut self, command: &Command) -> Result<(), Fault> {
+        let Some(speed) = &mut self.speed else { return Ok(()) };
+        let rates = &self.node.exchange.config.rates;
+        let now = self.node.exchange.clock.now_ms();
+        take(&mut speed.commands, rates.commands, 1, now, "commands")?;
+        match command {
+            Command::Subscribe { channels } => {
+                let count = u32::try_from(channels.len()).unwrap_or(u32::MAX);
+                take(&mut speed.subscribe, rates.subscribe, count, now, "subscriptions")
+            }
+            Command::Publish(publish) => {
+                take(&mut speed.publish, rates.publish, 1, now, "publications")?;
+                if let (Some(rate), Some(user)) = (rates.publish_user, self.user()) {
+                    let taken = self.node.user_rates.take(user, 1, &rate, now);
+                    taken.map_err(|after| too_fast("publications of this user", after))?;
+                }
+                if let Some(rate) = rates.publish_channel {
+                    let channel = publish.channel.as_str();
+                    let taken = self.node.channel_rates.take(&channel, 1, &rate, now);
+                    taken.map_err(|after| too_fast("publications on this channel", after))?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells the client that it was too fast; the line ends when it does not heed that.
+    pub(super) fn refuse_speed(&mut self, fault: Fault) {
+        self.refuse(fault);
+        let now = self.node.exchange.clock.now_ms();
+        let Some(speed) = &mut self.speed else { return };
+        if speed.patience.take(&PATIENCE, now).is_err() {
+            self.line.close(close::RATE_LIMITED, "too many commands over the limit");
+        }
+    }
+}
+
+fn take(
+    bucket: &mut Bucket,
+    rate: Option<Rate>,
+    count: u32,
+    now: u64,
+    what: &str,
+) -> Result<(), Fault> {
+    let Some(rate) = rate else { return Ok(()) };
+    bucket.take_many(count, &rate, now).map_err(|after| too_fast(what, after))
+}
+
+fn too_fast(what: &str, RetryAfter(milliseconds): RetryAfter) -> Fault {
+    if milliseconds == RetryAfter::NEVER.0 {
+        let message = format!("more {what} at once than the limit allows; send fewer together");
+        return Fault::new(ErrorCode::RateLimited, message);
+    }
+    let message = format!("too many {what}; try again in {milliseconds} ms");
+    Fault::new(ErrorCode::RateLimited, message).with_retry_after_ms(milliseconds)
+}

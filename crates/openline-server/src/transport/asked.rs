@@ -1,0 +1,146 @@
+//! [`Asked`]: what the address of a request for a stream or a poll says.
+
+use std::borrow::Cow;
+
+use ::http::{HeaderMap, StatusCode};
+use openline_protocol::ChannelName;
+use openline_ws::Rejection;
+use percent_encoding::percent_decode_str;
+
+use crate::auth::Token;
+use crate::exchange::CHANNELS_MAX;
+
+/// The header that may name the session, which keeps it out of logs of addresses.
+pub(super) const SESSION_HEADER: &str = "openline-session";
+
+/// What is asked for.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) channels: Vec<ChannelName>,
+    /// What the reader has; it may be the empty text.
+    pub(super) position: Option<String>,
+    pub(super) session: Option<String>,
+    pub(super) ticket: Option<Token>,
+}
+
+impl Asked {
+    /// # Errors
+    /// When a name of a channel breaks the rules, or something cannot be read.
+    pub(super) fn read(query: Option<&str>, headers: &HeaderMap) -> Result<Self, Rejection> {
+        let mut asked = Self::default();
+        for pair in query.unwrap_or_default().split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match name {
+                // The list is split when it is decoded: pages that make addresses by
+                // `URLSearchParams` encode the commas too.
+                "channels" => {
+                    let names = decoded(name, value)?;
+                    let names = names.split(',').filter(|name| !name.is_empty());
+                    names.into_iter().try_for_each(|name| asked.add_channel(name))?;
+                }
+                // One whose name has a comma in it.
+                "channel" => asked.add_channel(&decoded(name, value)?)?,
+                "position" | "lastEventId" => {
+                    asked.position = Some(decoded(name, value)?.into_owned());
+                }
+                "session" => asked.session = Some(decoded(name, value)?.into_owned()),
+                "ticket" => asked.ticket = Some(Token::new(decoded(name, value)?)),
+                _ => {}
+            }
+        }
+        if let Some(session) = headers.get(SESSION_HEADER) {
+            asked.session = Some(String::from_utf8_lossy(session.as_bytes()).into_owned());
+        }
+        Ok(asked)
+    }
+
+    fn add_channel(&mut self, name: &str) -> Result<(), Rejection> {
+        let channel = ChannelName::new(name).map_err(|error| {
+            Rejection::new(StatusCode::BAD_REQUEST, "bad_channel", error.to_string())
+        })?;
+        if self.channels.contains(&channel) {
+            return Ok(());
+        }
+        if self.channels.len() == CHANNELS_MAX {
+            let message = format!("{CHANNELS_MAX} channels at most; open another stream for more");
+            return Err(Rejection::new(StatusCode::BAD_REQUEST, "bad_request", message));
+        }
+        self.channels.push(channel);
+        Ok(())
+    }
+}
+
+fn decoded<'a>(name: &str, value: &'a str) -> Result<Cow<'a, str>, Rejection> {
+    percent_decode_str(value).decode_utf8().map_err(|_| {
+        let message = format!("{name} must be UTF-8, percent-encoded where a URL needs it");
+        Rejection::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn channels(query: &str) -> Vec<String> {
+        let asked = Asked::read(Some(query), &HeaderMap::new()).unwrap();
+        asked.channels.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn channels_are_a_list_or_come_one_by_one() {
+        for (query, expected) in [
+            ("channels=a,b", vec!["a", "b"]),
+            ("channels=a%2Cb%3A1", vec!["a", "b:1"]),
+            ("channels=a&channels=b", vec!["a", "b"]),
+            ("channels=a,,b,a,", vec!["a", "b"]),
+            ("channel=x%2Cy&channel=z", vec!["x,y", "z"]),
+            ("channels=gr%C3%BC%C3%9Fe,a+b", vec!["grüße", "a+b"]),
+            ("channels=&other=1", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(channels(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_read_as_it_stands() {
+        let query = "channels=a&position=~x%7E&session=s1&ticket=t";
+        let asked = Asked::read(Some(query), &HeaderMap::new()).unwrap();
+        assert_eq!(asked.position.as_deref(), Some("~x~"));
+        assert_eq!(asked.session.as_deref(), Some("s1"));
+        assert_eq!(asked.ticket.unwrap().expose(), "t");
+        let none = Asked::read(None, &HeaderMap::new()).unwrap();
+        assert!(none.position.is_none() && none.session.is_none() && none.ticket.is_none());
+        let empty = Asked::read(Some("lastEventId="), &HeaderMap::new()).unwrap();
+        assert_eq!(empty.position.as_deref(), Some(""));
+    }
+
+    #[test]
+    fn the_session_may_be_in_a_header() {
+        let mut headers = HeaderMap::new();
+        headers.insert(SESSION_HEADER, "s2".parse().unwrap());
+        let asked = Asked::read(Some("session=s1"), &headers).unwrap();
+        assert_eq!(asked.session.as_deref(), Some("s2"));
+    }
+
+    #[test]
+    fn what_is_no_channel_is_refused() {
+        for (query, code) in [
+            ("channels=a%20b", "bad_channel"),
+            ("channel=", "bad_channel"),
+            ("channel=%00", "bad_channel"),
+            ("channels=%ff", "bad_request"),
+        ] {
+            let refused = Asked::read(Some(query), &HeaderMap::new()).unwrap_err();
+            assert_eq!((refused.status, refused.code), (StatusCode::BAD_REQUEST, code), "{query}");
+        }
+        let long = format!("channels={}", "x".repeat(256));
+        assert!(Asked::read(Some(&long), &HeaderMap::new()).is_err());
+        let list = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        assert_eq!(channels(&format!("channels={}", list(CHANNELS_MAX))).len(), CHANNELS_MAX);
+        let many = format!("channels={}", list(CHANNELS_MAX + 1));
+        assert!(Asked::read(Some(&many), &HeaderMap::new()).is_err());
+    }
+}

@@ -1,0 +1,204 @@
+//! What is decided about a client before it has a session: its address, its place, its token.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ::http::header::{HeaderValue, ORIGIN, WWW_AUTHENTICATE};
+use ::http::{Request, StatusCode};
+use openline_ws::Rejection;
+
+use crate::auth::{AuthError, Identity, Token, find_credential};
+use crate::clock::Clock;
+use crate::guard::{Kind, Slot};
+use crate::node::{Asking, Node};
+use crate::session::new_client_id;
+use crate::webhook::{Question, QuestionKind};
+
+/// A client that was let in.
+pub(crate) struct Visitor {
+    pub(crate) client: Arc<str>,
+    /// Its place among the lines.
+    pub(crate) slot: Slot,
+    /// Who it is. An error is told on the line, where the client can read it.
+    pub(crate) identity: Result<Option<Identity>, AuthError>,
+}
+
+/// Lets a client in, or says why not. Its host and origin are checked.
+///
+/// A token that comes with the request is checked here. With `auth.handshake` it has to be there and
+/// to be right; otherwise what is wrong with it is told on the line, because a page does not see the
+/// answer to a handshake.
+pub(crate) async fn enter<B>(
+    node: &Node,
+    request: &Request<B>,
+    peer: IpAddr,
+    kind: Kind,
+) -> Result<Visitor, Rejection> {
+    let (address, slot) = admit(node, request, peer, kind)?;
+    let handshake = node.exchange.config.auth.handshake;
+    let token = credential(node, request)?;
+    let identity = match &token {
+        Some(token) => verify(node, token).await.map(Some),
+        None if handshake => return Err(unauthorized(&AuthError::Missing)),
+        None => Ok(None),
+    };
+    if let Err(error) = &identity
+        && handshake
+    {
+        return Err(forbidden(error));
+    }
+    let client = new_client_id();
+    let identity = match identity {
+        Ok(identity) if node.asks_about(QuestionKind::Connect) => {
+            Ok(ask(node, request, address, &client, token.as_ref(), identity).await?)
+        }
+        identity => identity,
+    };
+    Ok(Visitor { client, slot, identity })
+}
+
+/// As [`enter`], for a client that has no line to say who it is on: what is wrong with its token, or
+/// that it has none, is told by the answer to its request. A ticket goes before a token.
+pub(crate) async fn enter_by_request<B>(
+    node: &Node,
+    request: &Request<B>,
+    peer: IpAddr,
+    kind: Kind,
+    ticket: Option<&Token>,
+) -> Result<Visitor, Rejection> {
+    let (address, slot) = admit(node, request, peer, kind)?;
+    let (token, identity) = match ticket {
+        Some(ticket) => (None, Some(redeem(node, ticket).map_err(|error| unauthorized(&error))?)),
+        None => {
+            let token = credential(node, request)?;
+            let needs_token = node.needs_token() || node.exchange.config.auth.handshake;
+            let identity = match &token {
+                Some(token) => {
+                    Some(verify(node, token).await.map_err(|error| unauthorized(&error))?)
+                }
+                None if needs_token => return Err(unauthorized(&AuthError::Missing)),
+                None => None,
+            };
+            (token, identity)
+        }
+    };
+    let client = new_client_id();
+    let identity = match node.asks_about(QuestionKind::Connect) {
+        true => ask(node, request, address, &client, token.as_ref(), identity).await?,
+        false => identity,
+    };
+    Ok(Visitor { client, slot, identity: Ok(identity) })
+}
+
+/// Who it is whose token came with the request; it needs one.
+pub(crate) async fn identify<B>(node: &Node, request: &Request<B>) -> Result<Identity, Rejection> {
+    match credential(node, request)? {
+        Some(token) => verify(node, &token).await.map_err(|error| unauthorized(&error)),
+        None => Err(unauthorized(&AuthError::Missing)),
+    }
+}
+
+fn admit<B>(
+    node: &Node,
+    request: &Request<B>,
+    peer: IpAddr,
+    kind: Kind,
+) -> Result<(IpAddr, Slot), Rejection> {
+    let address = node.guard.client_address(peer, request.headers());
+    let now = node.exchange.clock.now_ms();
+    let slot = node.guard.admit(address, kind, now, rand::random());
+    let slot = slot.map_err(|refusal| {
+        node.metrics.turned_away(refusal.code());
+        Rejection::from(refusal)
+    })?;
+    Ok((address, slot))
+}
+
+async fn verify(node: &Node, token: &Token) -> Result<Identity, AuthError> {
+    let verified = node.verifier.verify(token, Clock::wall_seconds()).await;
+    node.metrics.authenticated(verified.is_ok());
+    verified
+}
+
+/// Takes a ticket. What it stands for may have ended since it was given out.
+fn redeem(node: &Node, ticket: &Token) -> Result<Identity, AuthError> {
+    let now = Clock::wall_seconds();
+    let redeemed = node.tickets.redeem(ticket, now).ok_or_else(|| {
+        AuthError::Malformed("the ticket was used or is too old; ask for another".to_owned())
+    });
+    let redeemed = redeemed.and_then(|identity| {
+        let ends_at = node.verifier.line_ends_at(&identity);
+        if let Some(seconds) = ends_at.and_then(|ends_at| now.checked_sub(ends_at)) {
+            let leeway = node.verifier.options().leeway.as_secs();
+            return Err(AuthError::Expired { seconds: seconds + leeway, leeway });
+        }
+        match node.verifier.revocations().covers_identity(&identity, now) {
+            true => Err(AuthError::Revoked),
+            false => Ok(identity),
+        }
+    });
+    node.metrics.authenticated(redeemed.is_ok());
+    redeemed
+}
+
+fn credential<B>(node: &Node, request: &Request<B>) -> Result<Option<Token>, Rejection> {
+    let (headers, query) = (request.headers(), request.uri().query());
+    // An origin that is not allowed has been refused before this. To its own server a page may send
+    // requests without one.
+    let own = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+    let from_page = own || headers.contains_key(ORIGIN);
+    let found = find_credential(node.verifier.options(), headers, query, from_page);
+    let found = found.map_err(|error| {
+        Rejection::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string())
+    })?;
+    Ok(found.map(|credential| credential.token))
+}
+
+/// Asks the backend whether the client may come, and as whom.
+async fn ask<B>(
+    node: &Node,
+    request: &Request<B>,
+    address: IpAddr,
+    client: &str,
+    token: Option<&Token>,
+    identity: Option<Identity>,
+) -> Result<Option<Identity>, Rejection> {
+    let mut question = Question::connect(client);
+    question.token = token.map(Token::expose);
+    question.address = Some(address);
+    question.headers = Some(request.headers());
+    let user = identity.as_ref().and_then(|identity| identity.user.clone());
+    let asking = Asking { client, user: user.as_deref() };
+    let answer = node.ask(&asking, question).await.map_err(|fault| {
+        let status = StatusCode::from_u16(fault.code.http_status());
+        Rejection::new(status.unwrap_or(StatusCode::FORBIDDEN), fault.code.as_str(), fault.message)
+    })?;
+    if answer.user.is_none() && answer.info.is_none() && answer.channels.is_empty() {
+        return Ok(identity);
+    }
+    let identity = identity.unwrap_or_default();
+    Ok(Some(Identity {
+        user: answer.user.map(Arc::from).or(identity.user),
+        info: answer.info.or(identity.info),
+        expires_at: answer.expires_at.map(|ms| ms / 1000).or(identity.expires_at),
+        channels: if answer.channels.is_empty() { identity.channels } else { answer.channels },
+        ..identity
+    }))
+}
+
+fn unauthorized(error: &AuthError) -> Rejection {
+    let code = error.code();
+    if error.is_retryable() {
+        return Rejection::new(StatusCode::SERVICE_UNAVAILABLE, code, error.message());
+    }
+    Rejection::new(StatusCode::UNAUTHORIZED, code, error.message())
+        .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+fn forbidden(error: &AuthError) -> Rejection {
+    let status = match error.is_retryable() {
+        true => StatusCode::SERVICE_UNAVAILABLE,
+        false => StatusCode::FORBIDDEN,
+    };
+    Rejection::new(status, error.code(), error.message())
+}
