@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 
 from harness import report
+from harness.measurement import measure
 from harness.server import BenchError, cores, raise_descriptor_limit
 from harness.subjects import BENCH, OURS, SUBJECTS, build
-from harness.workloads import IDLE_LINES, WORKLOADS, Workload, measure
+from harness.workloads import WORKLOADS, Workload
 
 # Memory hardly varies and ten thousand lines take a while to open.
 IDLE_ROUNDS_MAX = 2
@@ -63,8 +64,7 @@ def _names(known: dict[str, object]):
 def run(options: argparse.Namespace) -> int:
     workloads = [_narrowed(WORKLOADS[name], options.subjects) for name in options.workloads]
     used = {entry.subject for workload in workloads for entry in workload.entries}
-    if any(workload.mode == "idle" for workload in workloads):
-        raise_descriptor_limit(IDLE_LINES + 500)
+    raise_descriptor_limit(max(workload.descriptors() for workload in workloads))
     build([subject for name, subject in SUBJECTS.items() if name in used])
 
     samples: dict[str, report.Samples] = {}

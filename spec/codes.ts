@@ -48,6 +48,8 @@ export const ErrorCode = {
   NoHistory: "no_history",
   /** The channel keeps no presence. */
   NoPresence: "no_presence",
+  /** Another poll of this session waits for its answer. */
+  SessionBusy: "session_busy",
   /** Another message was published under this `key` within the last 5 minutes. */
   IdempotencyConflict: "idempotency_conflict",
   /** The message or one of its parts is longer than the limit. */
@@ -85,6 +87,7 @@ export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode];
 
 /** Errors after which the same request may succeed later without being changed. */
 export const RETRYABLE: ReadonlySet<string> = new Set<ErrorCode>([
+  "session_busy",
   "rate_limited",
   "broker_unavailable",
   "connection_limit",

@@ -44,17 +44,21 @@ def free_port() -> int:
 class Server:
     """Runs a command with `{port}` filled in, as a context manager.
 
-    It gets a session of its own, so that children die with it, and an empty
-    directory to work in, so that stores begin empty.
+    It gets a session of its own, so that children die with it, and a directory
+    to work in that holds the given files and nothing else, so that stores begin
+    empty.
     """
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], files: dict[str, str] | None = None) -> None:
         self.port = free_port()
+        self._files = files or {}
         self._command = [word.replace("{port}", str(self.port)) for word in command]
 
     def __enter__(self) -> "Server":
         self._directory = tempfile.TemporaryDirectory(prefix="openline-bench-")
-        self._log = open(Path(self._directory.name) / "log", "w+")
+        for name, text in self._files.items():
+            self.path(name).write_text(text)
+        self._log = open(self.path("log"), "w+")
         core = cores()[0]
         self._process = subprocess.Popen(
             self._command,
@@ -80,6 +84,10 @@ class Server:
         self._process.wait()
         self._log.close()
         self._directory.cleanup()
+
+    def path(self, name: str) -> Path:
+        """Where a file of the server's directory is."""
+        return Path(self._directory.name) / name
 
     def _wait_until_listening(self) -> None:
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -116,7 +124,18 @@ class Server:
 
     def memory_bytes(self) -> int:
         """Anonymous memory: heap, stacks and what else belongs to user space alone."""
-        return sum(_anonymous_bytes(pid) for pid in self.processes())
+        return sum(_smaps_bytes(pid, "Anonymous") for pid in self.processes())
+
+    def resident_bytes(self) -> int:
+        """All that is in memory, mapped files and shared pages included."""
+        return sum(_smaps_bytes(pid, "Rss") for pid in self.processes())
+
+    def unread_bytes(self) -> int:
+        """The most that a client of the server has let stand in the server's socket."""
+        own = f":{self.port:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        queues = (row[4].split(":")[0] for row in rows if row[1].endswith(own))
+        return max((int(queue, 16) for queue in queues), default=0)
 
 
 class CpuMeter:
@@ -167,8 +186,8 @@ def _core_busy_seconds(core: int) -> float:
     raise BenchError(f"/proc/stat has no line for core {core}")
 
 
-def _anonymous_bytes(pid: int) -> int:
+def _smaps_bytes(pid: int, name: str) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Anonymous:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
-    raise BenchError(f"/proc/{pid}/smaps_rollup has no Anonymous line")
+    raise BenchError(f"/proc/{pid}/smaps_rollup has no line {name}")

@@ -17,6 +17,9 @@ LOAD = BENCH / "target" / "release" / "openline-load"
 
 OURS = "openline"
 
+# A program to measure instead of building the tree's own, for trials.
+GIVEN = os.environ.get("OPENLINE_BIN")
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -30,7 +33,8 @@ class Subject:
         release = ROOT / "target" / "release"
         match self.kind:
             case "server":
-                return [str(release / "openline"), "serve", *listen, "--threads", "1"]
+                program = GIVEN or str(release / "openline")
+                return [program, "serve", *listen, "--threads", "1", "--data-dir", "data"]
             case "library":
                 return [str(release / "examples" / "echo"), *listen]
             case "node":
@@ -76,7 +80,7 @@ def build(subjects: list[Subject]) -> None:
     """Builds and installs what the subjects need; nothing else."""
     kinds = {subject.kind for subject in subjects}
     _run(["cargo", "build", "--release", "--locked", "--target-dir", "target"], BENCH)
-    if "server" in kinds:
+    if "server" in kinds and not GIVEN:
         _run(_cargo_ours("-p", "openline"), ROOT)
     if "library" in kinds:
         _run(_cargo_ours("-p", "openline-ws", "--example", "echo"), ROOT)
@@ -109,7 +113,8 @@ def version(subject: Subject) -> str:
         return "–"
     if subject.kind in ("server", "library"):
         manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
-        return manifest["workspace"]["package"]["version"]
+        given = ", from OPENLINE_BIN" if GIVEN and subject.kind == "server" else ""
+        return manifest["workspace"]["package"]["version"] + given
     if subject.kind in ("node", "bun"):
         return _npm_version(subject)
     lock = tomllib.loads((BENCH / "Cargo.lock").read_text())

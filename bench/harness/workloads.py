@@ -1,23 +1,35 @@
-"""The work: which subjects do it, what the load generator is told, what comes out."""
+"""The work: who does it, and what the load generator is told."""
 
-import json
-import os
-import subprocess
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from harness.server import HOST, BenchError, CpuMeter, Server, cores
-from harness.subjects import LOAD, OURS, SUBJECTS
+from harness.subjects import OURS, SUBJECTS
 
 IDLE_LINES = 10_000
-IDLE_SETTLE_SECONDS = 1.0
-LOAD_SECONDS_MAX = 60.0
+EXCHANGE_IDLE_LINES = 15_000
+USERS = 1_000
+
+# The publisher, a line that stalls, and what a process has open anyway.
+DESCRIPTORS_BESIDE_LINES = 500
 
 LIBRARIES = ["tungstenite", "tokio-websockets", "fastwebsockets", "yawc", "sockudo"]
 ECHO = [OURS, "openline-ws", "bun", "ws", *LIBRARIES]
-CHAT = [OURS, "bun", "ws"]
+FLAT_LINES = [100, 1_000, 10_000, 15_000]
+
+# What a client of the exchange says and hears (spec/PROTOCOL.md).
+EXCHANGE_HELLO = """
+--hello {"type":"subscribe","channels":["news"]}
+--answer {"type":"subscribed"
+--quiet 1.5
+"""
+EXCHANGE_PUBLISH = """
+--publish {"type":"publish","channel":"news","data":"{data}"}
+--delivery {"type":"message"
+"""
+
+
+def _arguments(text: str) -> list[str]:
+    """One option and its value a line, since the values have spaces of their own."""
+    return [word for line in text.split("\n") if line for word in line.split(" ", 1)]
 
 
 @dataclass(frozen=True)
@@ -25,11 +37,16 @@ class Entry:
     """One row of a workload's table."""
 
     subject: str
+    note: str = ""  # what sets the row apart from the subject's others
     deflate: bool = False
+    users: int = 0  # lines bring tokens of so many users
+    stalled: bool = False  # one more line is subscribed, whose process is stopped
+    bare: bool = False  # a peer delivers the text alone, not as many bytes as ours
+    lines: int = 0  # instead of the workload's
 
     @property
     def label(self) -> str:
-        return f"{self.subject} (deflate)" if self.deflate else self.subject
+        return f"{self.subject} ({self.note})" if self.note else self.subject
 
 
 @dataclass(frozen=True)
@@ -37,181 +54,154 @@ class Workload:
     name: str
     title: str
     mode: str  # the load generator's
-    path: str
+    lines: int
     entries: list[Entry]
-    arguments: list[str] = field(default_factory=list)
+    arguments: list[str]
+    exchange: bool = False  # lines are subscribed to a channel; otherwise they reach an echo
+    size: int = 0
+    seconds: float = 0.0  # the least that the window lasts
+
+    def descriptors(self) -> int:
+        """What a server or a load of this workload has open at most."""
+        most = max((entry.lines for entry in self.entries), default=0)
+        return max(most, self.lines) + DESCRIPTORS_BESIDE_LINES
+
+    def path(self, entry: Entry) -> str:
+        if not self.exchange:
+            return "/echo"
+        return "/ws" if entry.subject == OURS else "/chat"
+
+    def hello(self, entry: Entry) -> list[str]:
+        """How each line is introduced; peers subscribe whoever comes."""
+        if not self.exchange:
+            return []
+        if entry.subject != OURS:
+            return ["--quiet", "0.6"]
+        words = _arguments(EXCHANGE_HELLO)
+        if entry.deflate:
+            # The beginning of a compressed answer cannot be seen.
+            del words[words.index("--answer") :][:2]
+        return words
+
+    def publishing(self, entry: Entry, envelope_bytes: int) -> list[str]:
+        """What a publication is: for a peer, text of the length that our delivery has."""
+        if entry.subject == OURS:
+            return [*_arguments(EXCHANGE_PUBLISH), "--size", str(self.size)]
+        return ["--size", str(self.size if entry.bare else envelope_bytes)]
 
 
 def _entries(names: list[str]) -> list[Entry]:
     return [Entry(name) for name in names]
 
 
-WORKLOADS = {
-    workload.name: workload
-    for workload in [
-        Workload(
-            "echo-1",
-            "Echo: 64 lines, 128-byte text, one message in flight per line",
-            "echo",
-            "/echo",
-            _entries(["floor", *ECHO]),
-            "--lines 64 --size 128 --in-flight 1 --text".split(),
-        ),
-        Workload(
-            "echo-32",
-            "Echo: 64 lines, 128-byte text, 32 messages in flight per line",
-            "echo",
-            "/echo",
-            _entries(["floor", *ECHO, *(name for name in SUBJECTS if name.endswith("+batch"))]),
-            "--lines 64 --size 128 --in-flight 32 --text".split(),
-        ),
-        Workload(
-            "echo-64k",
-            "Echo: 16 lines, 64 KiB binary, one message in flight per line",
-            "echo",
-            "/echo",
-            # yawc stands here twice, because its default buffers do not suit this size.
-            _entries(["floor", *ECHO, "yawc+batch"]),
-            "--lines 16 --size 65536 --in-flight 1".split(),
-        ),
-        Workload(
-            "idle-10k",
-            "Idle: 10,000 open lines that say nothing",
-            "idle",
-            "/echo",
-            _entries(ECHO),
-            ["--lines", str(IDLE_LINES), "--hold", "60"],
-        ),
-        Workload(
-            "fanout-1000",
-            "Fan-out: 128 bytes from one line to 1,000, one publication at a time",
-            "fanout",
-            "/chat",
-            _entries(CHAT),
-            "--lines 1000 --burst 1 --size 128".split(),
-        ),
-        Workload(
-            "fanout-1000-burst16",
-            "Fan-out: 128 bytes from one line to 1,000, in bursts of 16",
-            "fanout",
-            "/chat",
-            _entries(CHAT),
-            "--lines 1000 --burst 16 --size 128".split(),
-        ),
-        Workload(
-            "fanout-1000-deflate",
-            "Fan-out: 2 KiB of words from one line to 1,000, one at a time, permessage-deflate",
-            "fanout",
-            "/chat",
-            [Entry(OURS), *(Entry(name, deflate=True) for name in CHAT)],
-            "--lines 1000 --burst 1 --size 2048".split(),
-        ),
+def _fanout(name: str, lines: int, burst: int, others: list[Entry]) -> Workload:
+    how = "one publication at a time" if burst == 1 else f"in bursts of {burst}"
+    return Workload(
+        name,
+        f"The exchange: 128 bytes from one line to {lines:,}, {how}",
+        "fanout",
+        lines,
+        [Entry(OURS), Entry("bun"), Entry("bun", "bare", bare=True), *others],
+        f"--burst {burst}".split(),
+        exchange=True,
+        size=128,
+    )
+
+
+def _flat_entries() -> list[Entry]:
+    return [
+        Entry(subject, f"{lines:,} lines", lines=lines)
+        for lines in FLAT_LINES
+        for subject in (OURS, "bun")
     ]
-}
 
 
-def measure(workload: Workload, entry: Entry, seconds: float, warmup: float) -> dict[str, float]:
-    """Starts the subject afresh, loads it once, and returns what was seen."""
-    with Server(SUBJECTS[entry.subject].command(entry.deflate)) as server:
-        try:
-            if workload.mode == "idle":
-                return _measure_idle(workload, server)
-            return _measure_window(workload, entry, server, seconds, warmup)
-        except BenchError as error:
-            raise BenchError(f"{error} [server: {server.log_tail()}]") from None
+ECHO_WORKLOADS = [
+    Workload(
+        "echo-1",
+        "Echo: 64 lines, 128-byte text, one message in flight per line",
+        "echo",
+        64,
+        _entries(["floor", *ECHO]),
+        "--size 128 --in-flight 1 --text".split(),
+    ),
+    Workload(
+        "echo-32",
+        "Echo: 64 lines, 128-byte text, 32 messages in flight per line",
+        "echo",
+        64,
+        _entries(["floor", *ECHO, *(name for name in SUBJECTS if name.endswith("+batch"))]),
+        "--size 128 --in-flight 32 --text".split(),
+    ),
+    Workload(
+        "echo-64k",
+        "Echo: 16 lines, 64 KiB binary, one message in flight per line",
+        "echo",
+        16,
+        # yawc stands here twice, because its default buffers do not suit this size.
+        _entries(["floor", *ECHO, "yawc+batch"]),
+        "--size 65536 --in-flight 1".split(),
+    ),
+    Workload(
+        "idle-10k",
+        "Idle: 10,000 open lines that say nothing",
+        "idle",
+        IDLE_LINES,
+        _entries(ECHO),
+        "--hold 60".split(),
+    ),
+]
 
+EXCHANGE_WORKLOADS = [
+    _fanout("exchange-1000", 1_000, 1, [Entry("ws")]),
+    _fanout("exchange-1000-burst16", 1_000, 16, [Entry("ws")]),
+    _fanout("exchange-10000", 10_000, 1, []),
+    _fanout("exchange-10000-burst16", 10_000, 16, []),
+    Workload(
+        "exchange-flat",
+        "The exchange: 128 bytes from one line to 100 … 15,000, one publication at a time",
+        "fanout",
+        1_000,
+        _flat_entries(),
+        "--burst 1".split(),
+        exchange=True,
+        size=128,
+    ),
+    Workload(
+        "exchange-stall",
+        "The exchange: 1 KiB to 1,000 lines, 20 bursts of 16 a second; "
+        "a subscriber beside them does not read",
+        "fanout",
+        1_000,
+        [
+            Entry(subject, note, stalled=bool(note))
+            for subject in (OURS, "bun")
+            for note in ("", "stalled reader")
+        ],
+        "--burst 16 --rate 20".split(),
+        exchange=True,
+        size=1_024,
+        seconds=3.0,
+    ),
+    Workload(
+        "exchange-1000-deflate",
+        "The exchange: 2 KiB of words from one line to 1,000, one at a time, permessage-deflate",
+        "fanout",
+        1_000,
+        [Entry(OURS), *(Entry(name, "deflate", deflate=True) for name in (OURS, "bun", "ws"))],
+        "--burst 1".split(),
+        exchange=True,
+        size=2_048,
+    ),
+    Workload(
+        "exchange-idle-15k",
+        "The exchange: 15,000 lines of 1,000 users, authenticated and subscribed, that say nothing",
+        "idle",
+        EXCHANGE_IDLE_LINES,
+        [Entry(OURS, users=USERS), Entry(OURS, "no token"), Entry("bun")],
+        "--hold 60".split(),
+        exchange=True,
+    ),
+]
 
-def _measure_window(
-    workload: Workload, entry: Entry, server: Server, seconds: float, warmup: float
-) -> dict[str, float]:
-    arguments = [*workload.arguments, "--seconds", str(seconds), "--warmup", str(warmup)]
-    if SUBJECTS[entry.subject].kind == "floor":
-        arguments.append("--raw")
-    if entry.deflate:
-        arguments.append("--deflate")
-    meter = CpuMeter(server)
-    cpu = others = result = None
-    with Load(workload, server, arguments) as load:
-        for line in load.lines():
-            match line.get("event"):
-                case "start":
-                    meter.start()
-                case "end":
-                    cpu, others = meter.stop()
-                case _:
-                    result = line
-    if cpu is None or result is None:
-        raise BenchError("the load generator ended without a result")
-    if result["errors"]:
-        raise BenchError(f"{result['errors']} wrong echoes")
-    result["cpu_seconds"] = cpu
-    result["per_cpu_second"] = result["messages"] / cpu
-    result["cpu_share"] = cpu / result["seconds"]
-    result["others_share"] = others / result["seconds"]
-    return result
-
-
-def _measure_idle(workload: Workload, server: Server) -> dict[str, float]:
-    # A first line makes the server allocate what it has once and for all.
-    with Load(workload, server, ["--lines", "1", "--hold", "0.2"]) as load:
-        list(load.lines())
-    time.sleep(0.2)
-    before = server.memory_bytes()
-    with Load(workload, server, workload.arguments) as load:
-        opened = next(load.lines(), {})
-        if opened.get("open") != IDLE_LINES:
-            raise BenchError(f"{IDLE_LINES} lines were asked for: {opened}")
-        time.sleep(IDLE_SETTLE_SECONDS)
-        after = server.memory_bytes()
-        meter = CpuMeter(server)
-        meter.start()
-        time.sleep(IDLE_SETTLE_SECONDS)
-        cpu, others = meter.stop()
-        load.release()
-        list(load.lines())
-    return {
-        "bytes_per_line": (after - before) / IDLE_LINES,
-        "cpu_share": cpu / IDLE_SETTLE_SECONDS,
-        "others_share": others / IDLE_SETTLE_SECONDS,
-    }
-
-
-class Load:
-    """The load generator on its own core, as a context manager."""
-
-    def __init__(self, workload: Workload, server: Server, arguments: list[str]) -> None:
-        url = f"ws://{HOST}:{server.port}{workload.path}"
-        self._command = [str(LOAD), workload.mode, "--url", url, *arguments]
-
-    def __enter__(self) -> "Load":
-        core = cores()[1]
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
-        )
-        self._timer = threading.Timer(LOAD_SECONDS_MAX, self._process.kill)
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            pipe.close()
-
-    def lines(self) -> Iterator[dict]:
-        """Its JSON lines as they come; raises what it died of."""
-        for line in self._process.stdout:
-            yield json.loads(line)
-        if self._process.wait() != 0:
-            reason = self._process.stderr.read().strip()
-            raise BenchError(reason or f"the load generator took over {LOAD_SECONDS_MAX:.0f} s")
-
-    def release(self) -> None:
-        """Ends its standard input, which ends an idle load."""
-        self._process.stdin.close()
+WORKLOADS = {workload.name: workload for workload in [*ECHO_WORKLOADS, *EXCHANGE_WORKLOADS]}

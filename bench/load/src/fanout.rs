@@ -2,23 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll};
-
+use crate::STALL_TIMEOUT;
 use crate::args::Args;
-use crate::frame::{self, Part, Reader};
+use crate::crowd::{Crowd, Hello, take_bearers};
+use crate::frame::{self, Part};
 use crate::latency::Latency;
-use crate::line::{Line, Target};
+use crate::line::Target;
+use crate::prefix::Prefix;
 use crate::window::{Phase, Window};
-use crate::{READ_BUFFER_BYTES, STALL_TIMEOUT};
-
-/// A server may greet, list users and so on; it is done when this long nothing came.
-const QUIET: Duration = Duration::from_millis(600);
-const QUIET_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Lines opened between two looks at what the server sends to the open ones.
-const OPEN_AT_ONCE: usize = 32;
-
-const TEMPLATE: &str = r#"{"type":"chat","text":"<payload>"}"#;
 
 /// What the published text is made of: ordinary words, so that deflate has real work.
 const WORDS: &[&str] = &[
@@ -55,19 +46,37 @@ const WORDS: &[&str] = &[
     "today",
 ];
 
+/// How late a poll with a timeout may end.
+const WAKE_UP: Duration = Duration::from_millis(2);
+
 struct Fanout {
-    poll: Poll,
-    events: Events,
-    buffer: Vec<u8>,
-    lines: Vec<Line>,
+    crowd: Crowd,
+    /// Frames of one burst, one after the other.
+    publishes: Vec<u8>,
+    /// How many deliveries a burst means.
+    expected: u64,
+    /// From one burst to the next; without it the next begins when the last has arrived.
+    interval: Option<Duration>,
+    inbox: Inbox,
+    /// From the publication to the last delivery.
+    rounds: Latency,
+}
+
+/// What has arrived.
+struct Inbox {
     /// The text that every delivery must carry.
     text: Vec<u8>,
+    /// How deliveries begin that are not compressed.
+    prefix: Prefix,
     deflate: bool,
     /// The publisher's own deliveries of this burst, kept for a look at their content.
     sample: Vec<u8>,
+    /// Of this burst.
     deliveries: u64,
     payload_bytes: u64,
     others: u64,
+    /// From the publication to each delivery.
+    latency: Latency,
 }
 
 pub(crate) fn run(mut args: Args) -> Result<String, String> {
@@ -77,103 +86,142 @@ pub(crate) fn run(mut args: Args) -> Result<String, String> {
     let size: usize = args.required("size")?;
     let seconds = Duration::from_secs_f64(args.required("seconds")?);
     let warmup = Duration::from_secs_f64(args.required("warmup")?);
-    let template = args.take::<String>("template")?.unwrap_or_else(|| TEMPLATE.to_owned());
+    let template = args.take::<String>("publish")?.unwrap_or_else(|| "{data}".to_owned());
+    let prefix = args.take::<String>("delivery")?.unwrap_or_default();
+    let rate = args.take::<f64>("rate")?;
+    let hello = Hello::take(&mut args)?;
+    target.bearers = take_bearers(&mut args)?;
     target.deflate = args.switch("deflate");
     args.finish()?;
 
     let text = text(size);
-    let message = template.replace("<payload>", &text);
-    let publishes = frame::client_frame(frame::TEXT, message.as_bytes()).repeat(burst);
-    let mut fanout = Fanout {
-        poll: Poll::new().map_err(|e| e.to_string())?,
-        events: Events::with_capacity(1024),
-        buffer: vec![0; READ_BUFFER_BYTES],
-        lines: Vec::new(),
-        text: text.into_bytes(),
-        deflate: target.deflate,
-        sample: Vec::new(),
-        deliveries: 0,
-        payload_bytes: 0,
-        others: 0,
+    let message = template.replace("{data}", &text);
+    let lines = subscribers + 1;
+    let fanout = Fanout {
+        crowd: Crowd::open(&target, lines, &hello)?,
+        publishes: frame::client_frame(frame::TEXT, message.as_bytes()).repeat(burst),
+        expected: (burst * lines) as u64,
+        interval: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
+        inbox: Inbox {
+            text: text.into_bytes(),
+            prefix: Prefix::new(&prefix, lines),
+            deflate: target.deflate,
+            sample: Vec::new(),
+            deliveries: 0,
+            payload_bytes: 0,
+            others: 0,
+            latency: Latency::new(),
+        },
+        rounds: Latency::new(),
     };
-    fanout.open(&target, subscribers + 1)?;
-    fanout.run(burst, &publishes, Window::new(warmup, seconds))
+    fanout.run(Window::new(warmup, seconds))
 }
 
 impl Fanout {
-    fn open(&mut self, target: &Target, count: usize) -> Result<(), String> {
-        for token in 0..count {
-            let line = Line::open(target, Reader::default(), self.poll.registry(), token)?;
-            self.lines.push(line);
-            if token % OPEN_AT_ONCE == 0 {
-                self.turn(Duration::ZERO)?;
-            }
-        }
-        self.wait_for_quiet()
-    }
-
-    /// An event need not bring data, so that silence is judged by the clock.
-    fn wait_for_quiet(&mut self) -> Result<(), String> {
-        let begun = Instant::now();
-        let mut heard = begun;
-        while heard.elapsed() < QUIET {
-            if self.turn(QUIET / 4)? {
-                heard = Instant::now();
-            }
-            if begun.elapsed() > QUIET_TIMEOUT {
-                return Err("the server does not become quiet".into());
-            }
-        }
-        Ok(())
-    }
-
-    fn run(
-        &mut self,
-        burst: usize,
-        publishes: &[u8],
-        mut window: Window,
-    ) -> Result<String, String> {
-        let mut latency = Latency::new();
+    fn run(mut self, mut window: Window) -> Result<String, String> {
         let mut total = 0;
-        let mut payload_bytes = 0;
+        let mut due = Instant::now();
         loop {
-            let begun = Instant::now();
-            self.round(burst, publishes)?;
+            self.round(due)?;
             let now = Instant::now();
-            latency.record(now - begun, 1);
-            total += self.deliveries;
-            payload_bytes += self.payload_bytes;
+            total += self.inbox.deliveries;
             match window.handle_time(now) {
                 Phase::Going => {}
                 Phase::Opened => {
-                    latency.clear();
-                    (total, payload_bytes) = (0, 0);
+                    total = 0;
+                    self.rounds.clear();
+                    self.inbox.latency.clear();
+                    self.inbox.payload_bytes = 0;
                 }
-                Phase::Closed(taken) => {
-                    return Ok(self.report(total, payload_bytes, taken, &latency));
-                }
+                Phase::Closed(taken) => return Ok(self.report(total, taken)),
             }
+            due = self.wait_for_next(due)?;
         }
     }
 
-    /// Publishes a burst and waits until everybody has all of it.
-    fn round(&mut self, burst: usize, publishes: &[u8]) -> Result<(), String> {
-        (self.deliveries, self.payload_bytes) = (0, 0);
-        self.sample.clear();
-        self.lines[0].write(publishes)?;
-        let expected = (burst * self.lines.len()) as u64;
+    /// Returns when the next burst is due; it is late when the last one took too long.
+    fn wait_for_next(&mut self, due: Instant) -> Result<Instant, String> {
+        let Some(interval) = self.interval else {
+            return Ok(Instant::now());
+        };
+        let next = due + interval;
+        while let left @ 1.. = next.saturating_duration_since(Instant::now()).as_nanos() as u64 {
+            self.crowd.turn(Duration::from_nanos(left), |_, _| {})?;
+        }
+        // Waking up late is this program's fault, being behind is the server's.
+        let late = next.elapsed();
+        Ok(if late < WAKE_UP { Instant::now() } else { next })
+    }
+
+    /// Publishes a burst and waits until everybody has all of it. It counts from `due`.
+    fn round(&mut self, due: Instant) -> Result<(), String> {
+        let Self { crowd, inbox, expected, .. } = self;
+        inbox.deliveries = 0;
+        inbox.sample.clear();
+        crowd.lines[0].write(&self.publishes)?;
         let mut progress = Instant::now();
-        while self.deliveries < expected {
-            if self.turn(Duration::from_millis(100))? {
+        while inbox.deliveries < *expected {
+            let (mut reading, mut now) = (usize::MAX, due);
+            let any = crowd.turn(Duration::from_millis(100), |line, part| {
+                // The clock is asked once for each line, not for each of its deliveries.
+                if line != reading {
+                    (reading, now) = (line, Instant::now());
+                }
+                inbox.take(line, part, now - due);
+            })?;
+            if any {
                 progress = Instant::now();
             } else if progress.elapsed() > STALL_TIMEOUT {
-                return Err(format!("{} of {expected} deliveries came", self.deliveries));
+                return Err(format!("{} of {expected} deliveries came", inbox.deliveries));
             }
         }
-        if self.deliveries > expected {
-            return Err(format!("{} deliveries, {expected} expected", self.deliveries));
+        if inbox.deliveries > *expected {
+            return Err(format!("{} deliveries, {expected} expected", inbox.deliveries));
         }
-        self.check_sample()
+        self.rounds.record(due.elapsed(), 1);
+        inbox.check_sample()
+    }
+
+    fn report(&self, messages: u64, taken: Duration) -> String {
+        let seconds = taken.as_secs_f64();
+        let Self { inbox, rounds, .. } = self;
+        format!(
+            "{{\"messages\":{messages},\"seconds\":{seconds:.6},\"per_second\":{:.1},\
+             \"p50_us\":{:.1},\"p99_us\":{:.1},\
+             \"delivery_p50_us\":{:.1},\"delivery_p99_us\":{:.1},\
+             \"payload_bytes\":{:.1},\"others\":{},\"errors\":0}}",
+            messages as f64 / seconds,
+            rounds.quantile_us(0.5),
+            rounds.quantile_us(0.99),
+            inbox.latency.quantile_us(0.5),
+            inbox.latency.quantile_us(0.99),
+            inbox.payload_bytes as f64 / messages as f64,
+            inbox.others
+        )
+    }
+}
+
+impl Inbox {
+    #[inline]
+    fn take(&mut self, line: usize, part: Part<'_>, after: Duration) {
+        let alike = self.prefix.ends(line, &part);
+        match part {
+            Part::Body { bytes, .. } => {
+                if line == 0 && !self.deflate {
+                    self.sample.extend_from_slice(bytes);
+                }
+            }
+            Part::End { len, compressed, .. } => {
+                // The beginning of a compressed message cannot be seen.
+                if compressed || (alike && !self.deflate && len >= self.text.len()) {
+                    self.deliveries += 1;
+                    self.payload_bytes += len as u64;
+                    self.latency.record(after, 1);
+                } else {
+                    self.others += 1;
+                }
+            }
+        }
     }
 
     fn check_sample(&self) -> Result<(), String> {
@@ -182,48 +230,6 @@ impl Fanout {
             return Ok(());
         }
         Err("a delivery does not carry the published text".into())
-    }
-
-    /// Reads what there is; returns whether there was anything.
-    fn turn(&mut self, timeout: Duration) -> Result<bool, String> {
-        self.poll.poll(&mut self.events, Some(timeout)).map_err(|e| e.to_string())?;
-        let mut any = false;
-        for event in &self.events {
-            let token = event.token().0;
-            let line = &mut self.lines[token];
-            line.flush()?;
-            line.read(&mut self.buffer, |part| match part {
-                Part::Body { bytes, .. } => {
-                    any = true;
-                    if token == 0 && !self.deflate {
-                        self.sample.extend_from_slice(bytes);
-                    }
-                }
-                Part::End { len, compressed, .. } => {
-                    any = true;
-                    if is_delivery(len, compressed, self.text.len(), self.deflate) {
-                        self.deliveries += 1;
-                        self.payload_bytes += len as u64;
-                    } else {
-                        self.others += 1;
-                    }
-                }
-            })?;
-        }
-        Ok(any)
-    }
-
-    fn report(&self, messages: u64, bytes: u64, taken: Duration, latency: &Latency) -> String {
-        let seconds = taken.as_secs_f64();
-        format!(
-            "{{\"messages\":{messages},\"seconds\":{seconds:.6},\"per_second\":{:.1},\
-             \"p50_us\":{:.1},\"p99_us\":{:.1},\"payload_bytes\":{:.1},\"others\":{},\"errors\":0}}",
-            messages as f64 / seconds,
-            latency.quantile_us(0.5),
-            latency.quantile_us(0.99),
-            bytes as f64 / messages as f64,
-            self.others
-        )
     }
 }
 
@@ -238,15 +244,4 @@ fn text(size: usize) -> String {
     }
     text.truncate(size);
     text
-}
-
-/// Whether a frame carries the publication. Lists of users and the like may come late; they are
-/// longer than any delivery, which has the text at most twice.
-fn is_delivery(len: usize, compressed: bool, text_len: usize, deflate: bool) -> bool {
-    const ENVELOPE_BYTES_MAX: usize = 512;
-    match (deflate, compressed) {
-        (true, true) => len <= text_len + ENVELOPE_BYTES_MAX,
-        (false, false) => (text_len..=2 * text_len + ENVELOPE_BYTES_MAX).contains(&len),
-        _ => false,
-    }
 }

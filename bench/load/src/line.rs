@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use socket2::{Domain, Socket, Type};
 
 use crate::frame::{self, Part, Reader};
 
@@ -22,6 +23,10 @@ pub(crate) struct Target {
     host: String,
     path: String,
     pub(crate) deflate: bool,
+    /// Tokens that the lines bring to the handshake, in turn; none if empty.
+    pub(crate) bearers: Vec<String>,
+    /// The size of the socket's receive buffer; the system's own if absent.
+    pub(crate) receive_buffer: Option<usize>,
 }
 
 impl Target {
@@ -36,7 +41,25 @@ impl Target {
         if !address.ip().is_loopback() {
             return Err(format!("{host} is not loopback"));
         }
-        Ok(Self { address, host: host.to_owned(), path: format!("/{path}"), deflate: false })
+        Ok(Self {
+            address,
+            host: host.to_owned(),
+            path: format!("/{path}"),
+            deflate: false,
+            bearers: Vec::new(),
+            receive_buffer: None,
+        })
+    }
+
+    fn connect(&self) -> io::Result<std::net::TcpStream> {
+        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
+        if let Some(bytes) = self.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        socket.connect_timeout(&self.address.into(), HANDSHAKE_TIMEOUT)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
+        Ok(socket.into())
     }
 }
 
@@ -58,7 +81,8 @@ impl Line {
         registry: &Registry,
         token: usize,
     ) -> Result<Self, String> {
-        let (stream, early) = shake_hands(target).map_err(|e| format!("line {token}: {e}"))?;
+        let (stream, early) =
+            shake_hands(target, token).map_err(|e| format!("line {token}: {e}"))?;
         let mut stream = TcpStream::from_std(stream);
         registry
             .register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)
@@ -142,13 +166,10 @@ fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, String> {
 }
 
 /// Returns the socket, not blocking any more, and what came after the head.
-fn shake_hands(target: &Target) -> Result<(std::net::TcpStream, Vec<u8>), String> {
-    let mut stream = std::net::TcpStream::connect_timeout(&target.address, HANDSHAKE_TIMEOUT)
-        .map_err(|e| format!("connect: {e}"))?;
+fn shake_hands(target: &Target, number: usize) -> Result<(std::net::TcpStream, Vec<u8>), String> {
+    let mut stream = target.connect().map_err(|e| format!("connect: {e}"))?;
     let text = |e: io::Error| format!("handshake: {e}");
-    stream.set_nodelay(true).map_err(text)?;
-    stream.set_read_timeout(Some(HANDSHAKE_TIMEOUT)).map_err(text)?;
-    stream.write_all(request(target).as_bytes()).map_err(text)?;
+    stream.write_all(request(target, number).as_bytes()).map_err(text)?;
 
     let mut head = Vec::new();
     let mut chunk = [0; 4096];
@@ -169,7 +190,11 @@ fn shake_hands(target: &Target) -> Result<(std::net::TcpStream, Vec<u8>), String
     Ok((stream, head.split_off(end)))
 }
 
-fn request(target: &Target) -> String {
+fn request(target: &Target, number: usize) -> String {
+    let authorization = match target.bearers.len() {
+        0 => String::new(),
+        count => format!("Authorization: Bearer {}\r\n", target.bearers[number % count]),
+    };
     let extensions = if target.deflate {
         "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; \
          server_no_context_takeover\r\n"
@@ -178,7 +203,7 @@ fn request(target: &Target) -> String {
     };
     format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{extensions}\r\n",
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{authorization}{extensions}\r\n",
         target.path, target.host
     )
 }

@@ -2,21 +2,30 @@
 //!
 //! ```text
 //! openline-load echo   --url URL --lines N --size BYTES --in-flight K --seconds S --warmup S [--text] [--raw]
-//! openline-load idle   --url URL --lines N --hold S
-//! openline-load fanout --url URL --lines N --burst B --size BYTES --seconds S --warmup S [--deflate] [--template T]
+//! openline-load idle   --url URL --lines N --hold S [--receive-buffer BYTES] [HELLO]
+//! openline-load fanout --url URL --lines N --burst B --size BYTES --seconds S --warmup S [--rate R] [--deflate]
+//!                      [--publish TEMPLATE] [--delivery PREFIX] [HELLO]
 //! ```
+//!
+//! HELLO is how lines are introduced: `--bearers FILE` holds tokens for the handshake, one a
+//! line, used in turn; `--hello TEXT` is each line's first message, `--answer PREFIX` the
+//! beginning of the message that it then waits for, and `--quiet S` how long the server must
+//! have been silent before the work begins. `{data}` in the TEMPLATE of what is published
+//! becomes the text; deliveries are the messages that begin with PREFIX.
 //!
 //! It is itself light, so that the server is what is measured: it reads only the heads
 //! of frames, compares a sample of the payloads, and writes once per line and read.
 //! Results are JSON lines on standard output. It talks to loopback only.
 
 mod args;
+mod crowd;
 mod echo;
 mod fanout;
 mod frame;
 mod idle;
 mod latency;
 mod line;
+mod prefix;
 mod window;
 
 use std::process::ExitCode;

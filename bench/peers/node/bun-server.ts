@@ -1,4 +1,4 @@
-// Echo on any path, broadcast on /chat. Arguments: --listen HOST:PORT [--deflate].
+// Echo on any path; lines on /chat are subscribed to what they send there. Arguments: --listen HOST:PORT [--deflate].
 //
 // Settings: Bun's native publish to a topic, so that a broadcast is framed (and
 // compressed) once for all. `shared` compression keeps no window per line.

@@ -1,4 +1,4 @@
-// Echo on any path, broadcast on /chat. Arguments: --listen HOST:PORT [--deflate].
+// Echo on any path; lines on /chat are subscribed to what they send there. Arguments: --listen HOST:PORT [--deflate].
 //
 // Settings: with `bufferutil`, the native add-on that ws recommends for masking
 // and picks up by itself; UTF-8 is checked by Node. ws sets TCP_NODELAY itself.

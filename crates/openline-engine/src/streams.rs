@@ -27,6 +27,13 @@ pub struct Draft {
     pub history: History,
 }
 
+impl Draft {
+    /// Whether something of it is remembered once it is handed on.
+    pub fn is_remembered(&self) -> bool {
+        self.history.size > 0 || self.key.is_some()
+    }
+}
+
 /// What became of a draft.
 #[derive(Debug, Clone)]
 pub enum Ordered {
@@ -104,8 +111,16 @@ impl Streams {
 
     /// Orders a draft. `tag` is a random number.
     pub fn order(&mut self, draft: Draft, tag: u64, now: u64) -> Ordered {
+        let remembered = draft.is_remembered();
         let Draft { channel, event, data, from, key, history } = draft;
-        let fingerprint = fingerprint(event.as_ref(), &data);
+        let entry = |channel, event, data, from, position, prev_tag| {
+            let timestamp = now;
+            Arc::new(Publication { channel, event, data, position, prev_tag, timestamp, from })
+        };
+        if !remembered {
+            return Ordered::New(entry(channel, event, data, from, None, 0));
+        }
+        let fingerprint = key.as_ref().map_or(0, |_| fingerprint(event.as_ref(), &data));
         let window_ms = self.window_ms;
         let state = self.channel(&channel, history, self.epoch, now);
         let used = key.as_ref().and_then(|key| state.keys.as_ref()?.find(key, now, window_ms));
@@ -123,15 +138,7 @@ impl Streams {
                 (Some(position), prev_tag)
             }
         };
-        let publication = Arc::new(Publication {
-            channel,
-            event,
-            data,
-            position,
-            prev_tag,
-            timestamp: now,
-            from,
-        });
+        let publication = entry(channel, event, data, from, position, prev_tag);
         if position.is_some() {
             state.stream.order(publication.clone());
         }
@@ -280,8 +287,13 @@ impl Streams {
     }
 
     /// Goes over all channels: forgets what is beyond its time, and channels of which nothing is
-    /// left and that were not used for `idle_ms`.
-    pub fn sweep(&mut self, idle_ms: u64, now: u64) -> Swept {
+    /// left, that were not used for `idle_ms` and are not `in_use`.
+    pub fn sweep(
+        &mut self,
+        idle_ms: u64,
+        now: u64,
+        in_use: impl Fn(&ChannelName) -> bool,
+    ) -> Swept {
         let (mut removed, mut forgotten) = (Vec::new(), false);
         let names: Vec<_> = self.channels.keys().cloned().collect();
         for name in names {
@@ -292,7 +304,7 @@ impl Streams {
                     && state.lingering.is_empty()
                     && state.keys.as_ref().is_none_or(|keys| keys.is_empty())
                     && (state.stream.head().offset == 0
-                        || state.used_at.saturating_add(idle_ms) <= now)
+                        || (state.used_at.saturating_add(idle_ms) <= now && !in_use(&name)))
             };
             if self.channels.get_mut(&name).is_some_and(idle)
                 && let Some(state) = self.channels.remove(&name)
@@ -303,6 +315,11 @@ impl Streams {
         }
         removed.sort_unstable();
         Swept { removed, forgotten }
+    }
+
+    /// Whether something of this channel is remembered.
+    pub fn knows(&self, channel: &ChannelName) -> bool {
+        self.channels.contains_key(channel)
     }
 
     /// Channels that are remembered.
@@ -368,7 +385,10 @@ impl Streams {
             lingering: VecDeque::new(),
             used_at: now,
         });
-        state.history = history;
+        // What is published without being kept does not say how much of the rest is.
+        if history.size > 0 {
+            state.history = history;
+        }
         state.used_at = now;
         state
     }

@@ -52,6 +52,8 @@ pub enum ErrorCode {
     NoHistory,
     /// The channel keeps no presence.
     NoPresence,
+    /// Another poll of this session waits for its answer.
+    SessionBusy,
     /// Another message was published under this `key` within the last 5 minutes.
     IdempotencyConflict,
     /// The message or one of its parts is longer than the limit.
@@ -110,6 +112,7 @@ impl ErrorCode {
         Self::AlreadySubscribed,
         Self::NoHistory,
         Self::NoPresence,
+        Self::SessionBusy,
         Self::IdempotencyConflict,
         Self::TooLarge,
         Self::UpgradeRequired,
@@ -153,6 +156,7 @@ impl ErrorCode {
             Self::AlreadySubscribed => "already_subscribed",
             Self::NoHistory => "no_history",
             Self::NoPresence => "no_presence",
+            Self::SessionBusy => "session_busy",
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::TooLarge => "too_large",
             Self::UpgradeRequired => "upgrade_required",
@@ -190,6 +194,7 @@ impl ErrorCode {
             | Self::AlreadySubscribed
             | Self::NoHistory
             | Self::NoPresence
+            | Self::SessionBusy
             | Self::IdempotencyConflict => 409,
             Self::TooLarge => 413,
             Self::UpgradeRequired => 426,
@@ -210,7 +215,8 @@ impl ErrorCode {
     /// Whether the same request may succeed later without being changed.
     pub const fn retryable(self) -> bool {
         match self {
-            Self::RateLimited
+            Self::SessionBusy
+            | Self::RateLimited
             | Self::BrokerUnavailable
             | Self::ConnectionLimit
             | Self::Overloaded

@@ -352,6 +352,10 @@ fn a_field_may_not_stand_twice() {
         assert_eq!(code, "bad_request", "{text}");
         assert!(message.ends_with("stands twice"), "{message}");
     }
+    let (_, message) = fault("{\"a\\u001b\":1,\"a\\u001b\":1}");
+    assert_eq!(message, "`a\\u{1b}` stands twice");
+    let long = "x".repeat(1000);
+    assert!(fault(&format!("{{\"{long}\":1,\"{long}\":1}}")).1.len() < 100);
     // What a payload holds is not looked at.
     command(r#"{"type":"publish","channel":"a","data":{"x":1,"x":2}}"#);
 }

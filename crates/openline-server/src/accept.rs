@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::log::Log;
+
 /// Out of descriptors or memory: connections wait in the backlog, and so do we.
 const BACK_OFF: Duration = Duration::from_millis(50);
 
@@ -17,6 +19,7 @@ const BACK_OFF: Duration = Duration::from_millis(50);
 pub(crate) async fn run(
     listener: TcpListener,
     shards: Vec<mpsc::Sender<TcpStream>>,
+    log: Log,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -26,7 +29,10 @@ pub(crate) async fn run(
             match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
                 Ok(stream) => dealer.deal(stream).await,
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(_) => tokio::time::sleep(BACK_OFF).await,
+                Err(error) => {
+                    log.accept_failed(&error);
+                    tokio::time::sleep(BACK_OFF).await;
+                }
             }
         }
     };
@@ -82,7 +88,7 @@ mod tests {
         listener.set_nonblocking(true).unwrap();
         let (dealer, mut receivers) = doors(2, 200);
         let stop = watch::Sender::new(false);
-        let accepting = tokio::spawn(run(listener, dealer.shards, stop.subscribe()));
+        let accepting = tokio::spawn(run(listener, dealer.shards, Log::quiet(), stop.subscribe()));
         let mut clients = Vec::new();
         for _ in 0..200 {
             clients.push(tokio::net::TcpStream::connect(address).await.unwrap());

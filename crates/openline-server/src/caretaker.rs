@@ -11,6 +11,9 @@ use crate::node::Node;
 /// How often channels are looked through for what is beyond its time.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
+/// How often the broker is asked how it is.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
 /// Works until `stop` turns true, and a moment longer where something is still to be told.
 pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     let mut stop_too = stop.clone();
@@ -26,7 +29,8 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
     let sweep = async {
         tokio::select! {
             () = sweep => {}
-            () = stopped => {}
+            () = watch(&node) => {}
+            () = stopped => node.log.stopping("asked to"),
         }
     };
     match &node.webhooks {
@@ -36,6 +40,22 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
                 let _ = stop_too.wait_for(|stop| *stop).await;
             };
             tokio::join!(sweep, webhooks.clone().run(stopped));
+        }
+    }
+}
+
+/// Says when the broker takes no publications, and when it does again.
+async fn watch(node: &Node) {
+    let mut ails = false;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        match node.exchange.broker().health().ailment {
+            Some(ailment) => {
+                node.log.broker_ailing(&ailment);
+                ails = true;
+            }
+            None if std::mem::take(&mut ails) => node.log.broker_well(),
+            None => {}
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::endpoint::{Endpoint, Entrance};
+use crate::guard::read_proxy_header;
 use crate::http;
 use crate::node::Node;
 use crate::shard::Shard;
@@ -24,14 +25,15 @@ use crate::shard::Shard;
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves a connection that was accepted.
-pub(crate) async fn serve(stream: TcpStream, shard: Arc<Shard>, node: Arc<Node>) {
+pub(crate) async fn serve(mut stream: TcpStream, shard: Arc<Shard>, node: Arc<Node>) {
     // A message is a write; waiting to join it with the next only adds delay. A failure means that
     // the peer is gone, which the first read finds.
     let _ = stream.set_nodelay(true);
     let Ok(peer) = stream.peer_addr() else { return };
     // Before TLS there is no way to say why not.
     let Ok(_place) = node.guard.accept(peer.ip(), rand::random()) else { return };
-    let site = Site { peer: peer.ip(), shard, node };
+    let Some(peer) = behind_proxy(&mut stream, peer.ip(), &node).await else { return };
+    let site = Site { peer, shard, node };
     match &site.node.tls {
         None => first_request(stream, site).await,
         Some(tls) => {
@@ -42,6 +44,18 @@ pub(crate) async fn serve(stream: TcpStream, shard: Arc<Shard>, node: Arc<Node>)
             }
         }
     }
+}
+
+/// Whose connection it is: a trusted proxy says so before anything else, if it is to. None if it
+/// does not.
+async fn behind_proxy(stream: &mut TcpStream, peer: IpAddr, node: &Node) -> Option<IpAddr> {
+    if !node.guard.expects_proxy_header(peer) {
+        return Some(peer);
+    }
+    let deadline = node.exchange.config.limits.head_deadline;
+    let header = tokio::time::timeout(deadline, read_proxy_header(stream)).await.ok()?;
+    let source = header.ok()?;
+    Some(source.map_or(peer, |source| source.ip()))
 }
 
 /// Where a connection is, and whose.

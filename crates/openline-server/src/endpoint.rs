@@ -119,7 +119,7 @@ impl Entrance {
         let Site { shard, node, .. } = site.clone();
         match self {
             Self::Exchange { visitor, .. } => {
-                drop(tokio::spawn(websocket::serve(ws, *visitor, shard, node)));
+                websocket::spawn(ws, *visitor, shard, node);
             }
             Self::Demo(Endpoint::Chat(room)) => {
                 drop(tokio::spawn(chat::serve(ws, room, shard, node)));

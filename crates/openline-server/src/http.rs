@@ -1,5 +1,5 @@
-//! Requests that are not the first of a line: the API, pages, health, and upgrades that hyper carries (on a
-//! connection that served other requests before, or over HTTP/2).
+//! Requests that are not the first of a line: the API, pages, health, and upgrades that hyper carries
+//! (on a connection that served other requests before, or over HTTP/2).
 
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(crate) async fn serve<S>(stream: S, site: Site)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let write_deadline = site.node.exchange.config.limits.queue_age;
+    let stream = transport::WriteDeadline::new(stream, write_deadline);
     let router = Router::new().fallback(answer).with_state(site);
     let timeouts = Timeouts::default();
     let mut builder = auto::Builder::new(TokioExecutor::new());

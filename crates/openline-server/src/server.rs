@@ -98,15 +98,20 @@ impl Server {
     /// # Errors
     /// When a thread or its runtime cannot be started.
     pub fn run(self) -> io::Result<()> {
-        let Self { listener, inputs, node, stop, .. } = self;
+        let Self { listener, address, inputs, node, stop } = self;
         let connections = inputs.iter().map(|input| input.connections.clone()).collect();
+        let log = node.log.clone();
+        for doubt in node.exchange.config.warnings() {
+            log.doubtful(&doubt);
+        }
+        log.started(address, node.tls.is_some(), env!("CARGO_PKG_VERSION"));
         let mut running = Vec::new();
         let start = || {
             for (index, input) in inputs.into_iter().enumerate() {
                 let serve = shard::run(input, node.clone(), stop.subscribe());
                 running.push(spawn(format!("openline-{index}"), serve)?);
             }
-            let accept = accept::run(listener, connections, stop.subscribe());
+            let accept = accept::run(listener, connections, log.clone(), stop.subscribe());
             let keep = caretaker::run(node, stop.subscribe());
             let accept = async {
                 let (accepted, ()) = tokio::join!(accept, keep);
@@ -123,6 +128,7 @@ impl Server {
             let panicked = |_| Err(io::Error::other("a thread panicked"));
             result = result.and(thread.join().unwrap_or_else(panicked));
         }
+        log.stopped();
         result
     }
 }

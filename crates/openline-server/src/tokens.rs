@@ -81,7 +81,10 @@ impl Signer {
         };
         let key = config.auth.keys.iter().find(is_wanted).ok_or_else(|| match key_id {
             Some(id) => TokenError(format!("auth.keys has no key with id {id:?}")),
-            None => TokenError("auth.keys has no secret; tokens of other algorithms are made by who has the private key".into()),
+            None => {
+                let makers = "tokens of other algorithms are made by who has the private key";
+                TokenError(format!("auth.keys has no secret; {makers}"))
+            }
         })?;
         let secret = match (&key.secret, &key.secret_file) {
             (Some(secret), _) => secret.expose().to_owned(),

@@ -169,7 +169,7 @@ pub(crate) struct Publish {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    Mint(MintToken),
+    Mint(Box<MintToken>),
     Inspect(InspectToken),
 }
 

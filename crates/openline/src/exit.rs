@@ -23,6 +23,7 @@ exits! {
     Data = 65, "a line of the input cannot be sent";
     NotResolved = 68, "the host has no address";
     Unavailable = 69, "nothing answers there, or the port is taken";
+    Taken = 73, "another server uses the data directory";
     Io = 74, "reading, writing or the connection failed";
     Protocol = 76, "the other side does not speak WebSocket, or breaks its rules";
     Tls = 77, "TLS failed: a bad certificate, or no TLS at all";

@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
 fn not_started(error: &StartError) -> Failure {
     let exit = match error {
         StartError::Tls(_) | StartError::Config(_) => Exit::Config,
+        StartError::Data { locked: true, .. } => Exit::Taken,
         StartError::Data { locked: false, .. } => Exit::Io,
         _ => Exit::Unavailable,
     };

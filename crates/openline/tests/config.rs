@@ -67,6 +67,36 @@ fn a_broken_file_ends_check_and_serve_alike() {
 }
 
 #[test]
+fn a_slip_in_a_key_is_named_with_its_place() {
+    let text = "[auth]\nanonymous = true\n\n[namespace.chat]\n  histroy_size = 5\n";
+    let file = Temporary::new("slip", text);
+    for arguments in [["config", "check", file.name()], ["serve", "--config", file.name()]] {
+        let (code, out, said) = ended(openline(&arguments).output().unwrap());
+        assert_eq!((code, out.as_str()), (Some(78), ""));
+        let name = file.name();
+        let expected = format!(
+            "openline: {name}:5:3: unknown key \"histroy_size\" in [namespace.chat]; did you mean \
+             \"history_size\"?\n"
+        );
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
+fn an_unsafe_file_is_not_served_without_the_flag_that_says_so() {
+    let text = "listen = \"0.0.0.0:8000\"\n[auth]\nanonymous = true\n[http]\n\
+                allowed_origins = [\"*\"]\n";
+    let file = Temporary::new("unsafe", text);
+    for arguments in [["config", "check", file.name()], ["serve", "--config", file.name()]] {
+        let (code, out, said) = ended(openline(&arguments).output().unwrap());
+        assert_eq!((code, out.as_str()), (Some(78), ""));
+        let expected = "openline: auth.anonymous=true with http.allowed_origins=[\"*\"] on \
+                        0.0.0.0:8000; set --insecure-dev to allow this\n";
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
 fn a_wrong_variable_or_flag_is_named() {
     let mut command = openline(&["config", "check"]);
     let (code, _, said) = ended(command.env("OPENLINE_THREADS", "x").output().unwrap());

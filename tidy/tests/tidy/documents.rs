@@ -85,7 +85,8 @@ fn every_decision_has_its_form_and_stands_in_the_index() {
             findings.push(format!("{name}: docs/adr/README.md does not link it"));
         }
         let text = read(&format!("docs/adr/{name}"));
-        if text.lines().count() > DECISION_LINES_MAX {
+        // A table is looked into, not read.
+        if text.lines().filter(|line| !line.starts_with('|')).count() > DECISION_LINES_MAX {
             findings.push(format!("{name}: longer than a page ({DECISION_LINES_MAX} lines)"));
         }
         let parts = [

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use toml::{Table, Value};
+
 use crate::assert_none;
 use crate::documents::headings;
 use crate::source::{code, without_tests};
@@ -18,7 +20,9 @@ fn every_code_has_its_place_in_the_list_of_errors() {
         assert!(codes.contains(known), "the search for codes does not find {known}: {codes:?}");
     }
     let listed = headings(&read("docs/errors.md"));
-    let findings: Vec<String> = codes.into_iter().filter(|code| !listed.contains(code)).collect();
+    let codes = codes.into_iter().chain(codes_of_the_protocol());
+    let findings: BTreeSet<String> = codes.filter(|code| !listed.contains(code)).collect();
+    let findings: Vec<String> = findings.into_iter().collect();
     assert_none("docs/errors.md has no heading for these codes:", &findings);
 }
 
@@ -32,7 +36,9 @@ fn every_listed_code_is_in_use() {
         .iter()
         .filter(is_code)
         .filter(|code| {
-            !sources.contains(&format!("\"{code}\"")) && !sources.contains(&format!("({code})"))
+            [format!("\"{code}\""), format!("({code})"), format!("u16 = {code};")]
+                .iter()
+                .all(|use_of_it| !sources.contains(use_of_it))
         })
         .cloned()
         .collect();
@@ -57,6 +63,18 @@ fn every_exit_code_is_listed_with_its_meaning() {
     assert!(rows.len() > 5, "the table in exit.rs was not understood: {rows:?}");
     let findings: Vec<String> = rows.into_iter().filter(|row| !listed.contains(row)).collect();
     assert_none("docs/errors.md lacks these rows:", &findings);
+}
+
+/// Errors, close codes and reasons.
+fn codes_of_the_protocol() -> Vec<String> {
+    let codes: Table = read("spec/codes.toml").parse().unwrap();
+    let of_kind = |kind: &str| codes[kind].as_array().unwrap().iter();
+    let entries = of_kind("error").chain(of_kind("close")).chain(of_kind("reason"));
+    let code = |entry: &Value| match entry["code"].as_integer() {
+        Some(number) => number.to_string(),
+        None => entry["code"].as_str().unwrap().to_owned(),
+    };
+    entries.map(code).collect()
 }
 
 fn codes_in_use() -> BTreeSet<String> {

@@ -255,7 +255,7 @@ impl Owner {
     pub(crate) fn forget(&mut self, model: &mut Model, random: &mut Random, now: u64) {
         let removed = match random.below(3) {
             0 => {
-                let swept = self.streams.sweep(random.below(3_000), now);
+                let swept = self.streams.sweep(random.below(3_000), now, |_| false);
                 if swept.forgotten {
                     self.streams.set_epoch(epoch(random));
                     let query = Query { limit: Some(0), ..Query::default() };

@@ -90,7 +90,7 @@ fn an_evicted_record_stays_in_the_store_while_its_key_is_remembered() {
     given.publish("2", None, 0);
     assert_eq!(given.streams.evict(1), [0; 0]);
     assert_eq!(given.streams.entries(), 1);
-    let swept = given.streams.sweep(u64::MAX, WINDOW_MS);
+    let swept = given.streams.sweep(u64::MAX, WINDOW_MS, |_| false);
     assert_eq!(swept.removed, [1], "once");
 }
 
@@ -98,9 +98,9 @@ fn an_evicted_record_stays_in_the_store_while_its_key_is_remembered() {
 fn an_entry_that_is_kept_longer_than_its_key_is_removed_once() {
     let mut given = given(1);
     given.publish("1", Some("k"), 0);
-    assert_eq!(given.streams.sweep(u64::MAX, WINDOW_MS).removed, [0; 0]);
+    assert_eq!(given.streams.sweep(u64::MAX, WINDOW_MS, |_| false).removed, [0; 0]);
     assert_eq!(given.publish("2", None, WINDOW_MS).1, [1]);
-    assert_eq!(given.streams.sweep(u64::MAX, 2 * WINDOW_MS).removed, [0; 0]);
+    assert_eq!(given.streams.sweep(u64::MAX, 2 * WINDOW_MS, |_| false).removed, [0; 0]);
 }
 
 #[test]

@@ -41,11 +41,11 @@ fn more_than_there_is_empties_all() {
 fn a_sweep_expires_and_then_forgets_what_is_idle() {
     let mut given = given(10);
     given.publish("1", None, 0);
-    let swept = given.streams.sweep(20_000, 10_000);
+    let swept = given.streams.sweep(20_000, 10_000, |_| false);
     assert_eq!((swept.removed.len(), swept.forgotten), (0, false));
     assert_eq!((given.streams.entries(), given.streams.len()), (0, 1));
-    assert!(!given.streams.sweep(20_000, 19_999).forgotten);
-    let swept = given.streams.sweep(20_000, 20_000);
+    assert!(!given.streams.sweep(20_000, 19_999, |_| false).forgotten);
+    let swept = given.streams.sweep(20_000, 20_000, |_| false);
     assert_eq!((swept.removed, swept.forgotten), (vec![1], true));
     assert!(given.streams.is_empty());
 }
@@ -54,7 +54,7 @@ fn a_sweep_expires_and_then_forgets_what_is_idle() {
 fn a_sweep_leaves_what_waits_for_the_store() {
     let mut given = given(10);
     given.new_order("c", "1", None, 0);
-    given.streams.sweep(0, 100_000);
+    given.streams.sweep(0, 100_000, |_| false);
     given.stored("c", None, 100_000);
     assert_eq!(given.head(100_000).offset, 1);
 }
@@ -63,7 +63,7 @@ fn a_sweep_leaves_what_waits_for_the_store() {
 fn a_reader_of_a_forgotten_stream_is_told_of_the_new_epoch() {
     let mut given = given(10);
     let (head, _) = given.publish("1", None, 0);
-    assert!(given.streams.sweep(0, 10_000).forgotten);
+    assert!(given.streams.sweep(0, 10_000, |_| false).forgotten);
     given.streams.set_epoch(8);
     assert_eq!(given.reason(head, 10_000), Reason::Epoch);
     assert_eq!(given.reason(beginning(), 10_000), Reason::Epoch);
@@ -77,7 +77,7 @@ fn what_a_sweep_removes_is_sorted() {
         given.new_order(channel, "1", None, 0);
         given.stored(channel, None, 0);
     }
-    let swept = given.streams.sweep(0, 10_000);
+    let swept = given.streams.sweep(0, 10_000, |_| false);
     assert_eq!(swept.removed, [1, 2, 3, 4, 5, 6, 7, 8]);
 }
 

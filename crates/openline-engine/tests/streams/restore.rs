@@ -84,7 +84,7 @@ fn a_record_that_is_there_for_its_key_alone_stays() {
     let (mut given, removed) = restored(&[(1, 11, 0), (5, 15, 14)], Some("k"));
     assert_eq!(removed, [0; 0]);
     assert!(matches!(given.order("c", "11", Some("k11"), 10), Ordered::Duplicate { .. }));
-    assert_eq!(given.streams.sweep(u64::MAX, WINDOW_MS).removed, [11]);
+    assert_eq!(given.streams.sweep(u64::MAX, WINDOW_MS, |_| false).removed, [11]);
 }
 
 #[test]

@@ -48,7 +48,8 @@ impl<'a> Fields<'a> {
     fn add(&mut self, key: Raw<'a>, value: Raw<'a>) -> Result<(), Fault> {
         let key = key.unescaped().unwrap_or_default();
         if self.fields.iter().any(|field| field.key == key) {
-            return Err(Fault::new(ErrorCode::BadRequest, format!("`{key}` stands twice")));
+            let message = format!("`{}` stands twice", shown(&key));
+            return Err(Fault::new(ErrorCode::BadRequest, message));
         }
         if self.fields.len() == FIELDS_MAX {
             let message = format!("an object has more than {FIELDS_MAX} fields");
@@ -92,10 +93,17 @@ impl<'a> Fields<'a> {
     /// What to say when a field is missing.
     pub(super) fn missing(&self, what: &str, wanted: &str) -> String {
         match self.near_miss(wanted) {
-            Some(near) => format!("{what} needs `{wanted}`; `{near}` looks like it"),
+            Some(near) => format!("{what} needs `{wanted}`; `{}` looks like it", shown(near)),
             None => format!("{what} needs `{wanted}`"),
         }
     }
+}
+
+/// What of a field's name errors show: a peer chose it.
+const SHOWN_CHARS_MAX: usize = 64;
+
+fn shown(key: &str) -> String {
+    key.escape_debug().take(SHOWN_CHARS_MAX).collect()
 }
 
 /// The value of a field.

@@ -1,7 +1,8 @@
 //! [`Fields`]: what a request to the API says, not yet understood.
 //!
-//! Unlike a client's message, which may have fields of a later version, a backend's request may only
-//! have fields that are known: a slip would otherwise be done as something else, and nobody told.
+//! Unlike a client's message, which may have fields of a later version, a backend's request may
+//! only have fields that are known: a slip would otherwise be done as something else, and nobody
+//! told.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -202,7 +203,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The payload in `data`, which `encoding` may say to be base64 of bytes. Null is a payload too.
+    /// The payload in `data`, which `encoding` may say to be base64 of bytes. Null is one too.
     pub(super) fn data(&self) -> Result<Data, Fault> {
         let needs = || bad(format!("{} needs `data`", self.what));
         let Some((Value::Json(json), source)) = self.field("data").zip(self.source) else {

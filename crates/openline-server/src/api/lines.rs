@@ -32,7 +32,7 @@ const REASON_BYTES_MAX: usize = 123;
 /// The longest name of a client, a user or a token; as long as claims may be.
 const NAME_BYTES_MAX: usize = limits::CHANNEL_BYTES_MAX;
 
-/// How long a revocation holds that does not say: by then the tokens of nearly everybody have ended.
+/// How long a revocation holds that does not say: by then nearly everybody's tokens have ended.
 const REVOKED_FOR_SECONDS: u64 = 30 * 24 * 3600;
 
 #[derive(Debug, Serialize)]

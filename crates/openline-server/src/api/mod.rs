@@ -1,9 +1,9 @@
-//! The HTTP API for backends: publish, read, end lines. `docs/api.md` and `spec/openapi.json` describe
-//! it; a test holds the latter to [`ROUTES`](route::ROUTES).
+//! The HTTP API for backends: publish, read, end lines. `docs/api.md` and `spec/openapi.json`
+//! describe it; a test holds the latter to [`ROUTES`](route::ROUTES).
 //!
-//! Whoever has the key may do everything: no namespace, no token and no rate holds a backend. So the
-//! key is never taken from an address, which ends up in logs, and no answer lets a page of another
-//! origin read it: a key in a page is a key in everybody's hands.
+//! Whoever has the key may do everything: no namespace, no token and no rate holds a backend. So
+//! the key is never taken from an address, which ends up in logs, and no answer lets a page of
+//! another origin read it: a key in a page is a key in everybody's hands.
 
 mod fields;
 mod info;
@@ -13,6 +13,8 @@ mod metrics;
 mod publish;
 mod read;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -57,6 +59,7 @@ pub(crate) async fn answer(node: &Node, request: Request<Body>) -> Response<Body
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     node.metrics.api_request(path, response.status().as_u16());
+    node.log.api_request(path, response.status().as_u16());
     response
 }
 

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, channel};
 use super::json;
+use crate::exchange::PAGE;
 use crate::node::Node;
 
 /// Channels in one page.
@@ -75,7 +76,7 @@ pub(super) async fn history(node: &Node, fields: &Fields<'_>) -> Result<String, 
         limit: fields.unsigned("limit", u32::MAX.into())?.map(|limit| limit as usize),
         reverse: fields.flag("reverse")?,
     };
-    let page = node.exchange.query(&channel, &query).await.map_err(|error| error.fault())?;
+    let page = node.exchange.query(&channel, &query, &PAGE).await.map_err(|error| error.fault())?;
     let page = page.map_err(|reason| {
         let message = format!("what follows this position cannot be had: {}", reason.as_str());
         Fault::new(ErrorCode::BadPosition, message)
@@ -88,7 +89,7 @@ pub(super) async fn history(node: &Node, fields: &Fields<'_>) -> Result<String, 
     }))
 }
 
-/// Forgets what the channel keeps. Who comes back with a position of before is told `epoch`.
+/// Forgets what the channel keeps. Who comes back and has missed something is told so.
 pub(super) async fn clear_history(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let channel = fields.channel()?;
     if node.exchange.namespace(&channel)?.history_size == 0 {

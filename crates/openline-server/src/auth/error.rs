@@ -75,6 +75,7 @@ impl AuthError {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn is_expired(&self) -> bool {
         matches!(self, Self::Expired { .. })
     }

@@ -33,20 +33,18 @@ mod verifier;
 #[cfg(test)]
 mod verifier_tests;
 
-pub(crate) use api_keys::{ApiKeyError, ApiKeys};
+pub(crate) use api_keys::ApiKeys;
 pub(crate) use claims::Identity;
-pub(crate) use credential::{
-    Credential, CredentialError, CredentialSource, find_credential, redact_query,
-};
+pub(crate) use credential::find_credential;
 pub(crate) use duplicates::{Duplicates, Entrance, UserLines};
 pub(crate) use error::AuthError;
 pub(crate) use grants::{Action, Actions, Grants};
 pub(crate) use jwks::{Fetch, Fetched};
 pub(crate) use keys::Algorithm;
-pub(crate) use mint::{Inspection, MintError, MintOptions, inspect, mint};
+pub(crate) use mint::{MintOptions, inspect, mint};
 pub(crate) use options::{KeyMaterial, KeyOptions, Options, OptionsError};
 pub(crate) use redacted::{Secret, Token};
 pub(crate) use revocation::{Revocations, RevocationsFull, Subject};
 pub(crate) use subscription::SubscriptionGrant;
-pub(crate) use ticket::{TICKET_LIFETIME, Tickets, TicketsFull};
+pub(crate) use ticket::{TICKET_LIFETIME, Tickets};
 pub(crate) use verifier::Verifier;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Algorithm, Duplicates, Secret};
+use super::{Algorithm, Secret};
 
 /// The most keys that may be configured; more belong into a JWKS.
 pub(super) const KEYS_MAX: usize = 16;
@@ -27,20 +27,12 @@ pub(crate) struct Options {
     pub(crate) issuer: Option<String>,
     /// How far the issuer's clock may differ from ours, at most 300 s.
     pub(crate) leeway: Duration,
-    /// Whether lines without a token may stay.
-    pub(crate) anonymous: bool,
-    /// Whether the token is checked before the 101: none is a 401, a bad or expired one a 403.
-    pub(crate) handshake: bool,
     /// Whether `?token=` counts. Addresses end up in logs and histories: off unless there is no
     /// other way.
     pub(crate) query: bool,
     /// The name of the cookie that carries a token. It counts only with an allowed `Origin`,
     /// because a browser sends it on behalf of any page.
     pub(crate) cookie: Option<String>,
-    /// How long a line that must authenticate has for it.
-    pub(crate) deadline: Duration,
-    /// What happens when a user who has a line opens another.
-    pub(crate) duplicates: Duplicates,
 }
 
 impl Default for Options {
@@ -51,12 +43,8 @@ impl Default for Options {
             audience: None,
             issuer: None,
             leeway: Duration::from_secs(30),
-            anonymous: false,
-            handshake: false,
             query: false,
             cookie: None,
-            deadline: Duration::from_secs(10),
-            duplicates: Duplicates::Allow,
         }
     }
 }

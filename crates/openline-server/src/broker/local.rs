@@ -24,6 +24,8 @@ pub(crate) struct LocalOptions {
     pub(crate) bytes_max: usize,
     /// How long a key is remembered.
     pub(crate) window_ms: u64,
+    /// Channels that something is remembered of.
+    pub(crate) channels_max: usize,
 }
 
 /// A broker in this process.
@@ -56,46 +58,47 @@ impl LocalBroker {
         let each = |sequence, bytes: bytes::Bytes| match Record::from_bytes(&bytes) {
             Some(Record::Epoch(number)) => {
                 let before = epoch.replace((number, sequence));
-                before.into_iter().for_each(|(_, before)| stripes.discard(before));
+                stripes.discard(before.map(|(_, before)| before));
             }
             Some(Record::Publication(stored)) => match stored.into_publication() {
                 Some((publication, key)) => {
                     let history = history(&publication.channel);
                     stripes.restore(publication, key, history, sequence);
                 }
-                None => stripes.discard(sequence),
+                None => stripes.discard([sequence]),
             },
-            None => stripes.discard(sequence),
+            None => stripes.discard([sequence]),
         };
         let committing = stripes.clone();
         let committed = move |group| committing.commit(group);
         let (store, opened) = Store::open(dir, stored, each, committed)?;
         let broker = Self { stripes, store: Some(store), level };
         match epoch {
-            Some((epoch, _)) => broker.stripes.set_epoch(epoch),
-            None => broker.renew_epoch(),
+            Some((epoch, sequence)) => {
+                broker.stripes.set_epoch(epoch);
+                broker.stripes.note().sequence = Some(sequence);
+            }
+            None => broker.set_epoch(rand::random()),
         }
         broker.remove(1);
         Ok((broker, opened))
     }
 
-    /// Names the streams that are made from here on anew: one that had entries is forgotten.
-    fn renew_epoch(&self) {
-        let epoch = rand::random();
+    /// Names the streams that are made from here on: one that had entries is forgotten.
+    fn set_epoch(&self, epoch: u32) {
+        let mut note = self.stripes.note();
         self.stripes.set_epoch(epoch);
         if let Some(store) = &self.store {
-            // Without room for it, readers of empty channels are told `epoch` after a restart,
-            // which is true.
-            let _ = store.append(Record::Epoch(epoch).to_bytes(), Ticket::Note);
+            note.owed = store.append(Record::Epoch(epoch).to_bytes(), Ticket::Epoch).is_err();
         }
     }
 
     fn remove(&self, least: usize) {
-        if let Some(store) = &self.store {
-            let removed = self.stripes.take_removed(least);
-            if !removed.is_empty() {
-                store.remove(removed);
-            }
+        let removed = self.stripes.take_removed(least);
+        if let Some(store) = &self.store
+            && !removed.is_empty()
+        {
+            store.remove(removed);
         }
     }
 
@@ -141,7 +144,13 @@ impl LocalBroker {
 impl Broker for LocalBroker {
     fn publish(&self, draft: Draft, except: Option<Arc<str>>) -> Answer<Published> {
         let (channel, key) = (draft.channel.clone(), draft.key.clone());
+        let channels_max = self.stripes.options.channels_max;
+        let full = self.stripes.channels() >= channels_max;
         let answer = self.stripes.with(&channel, |stripe, now| {
+            if full && draft.is_remembered() && !stripe.streams.knows(&channel) {
+                let error = BrokerError::Channels { most: channels_max };
+                return (Answer::now(Err(error)), Vec::new());
+            }
             let answer = match stripe.streams.order(draft, rand::random(), now) {
                 Ordered::New(publication) => {
                     return self.keep(stripe, publication, key, except, now);
@@ -188,21 +197,24 @@ impl Broker for LocalBroker {
     }
 
     fn clear(&self, channel: &ChannelName) -> Answer<()> {
-        let clear = |stripe: &mut Stripe, _| {
-            let removed = stripe.streams.clear(channel);
-            (!removed.is_empty(), removed)
-        };
-        if self.stripes.with(channel, clear) {
-            self.renew_epoch();
+        let clear = |stripe: &mut Stripe, _| (stripe.streams.clear(channel), Vec::new());
+        let removed = self.stripes.with(channel, clear);
+        if !removed.is_empty() {
+            // First, or a kill between the two would leave the channel gone and its name in use.
+            self.set_epoch(rand::random());
+            self.stripes.discard(removed);
             self.remove(1);
         }
         Answer::now(Ok(()))
     }
 
     fn sweep(&self) {
-        if self.stripes.sweep() {
-            self.renew_epoch();
+        let epoch = rand::random();
+        let swept = self.stripes.sweep(epoch);
+        if swept.forgotten || self.stripes.note().owed {
+            self.set_epoch(epoch);
         }
+        self.stripes.discard(swept.removed);
         self.remove(1);
     }
 

@@ -66,6 +66,9 @@ pub(crate) trait Broker: Send + Sync {
 pub(crate) trait Tail: Send + Sync {
     /// The next entry of its channel. `except` is a client that does not get it.
     fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>);
+
+    /// Whether somebody listens to the channel, who could not tell it from another of its name.
+    fn is_heard(&self, channel: &ChannelName) -> bool;
 }
 
 /// A publication that has its place.
@@ -85,6 +88,10 @@ pub(crate) enum BrokerError {
     Conflict {
         key: String,
         age_ms: u64,
+    },
+    /// There are as many channels as may be.
+    Channels {
+        most: usize,
     },
     /// More waits for the store than it takes.
     Overloaded,
@@ -114,6 +121,7 @@ impl BrokerError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Conflict { .. } => ErrorCode::IdempotencyConflict,
+            Self::Channels { .. } => ErrorCode::ChannelLimit,
             Self::Overloaded => ErrorCode::Overloaded,
             Self::StorageFull => ErrorCode::StorageFull,
             Self::StorageFailed(_) => ErrorCode::StorageFailed,
@@ -127,8 +135,13 @@ impl fmt::Display for BrokerError {
         match self {
             Self::Conflict { key, age_ms } => write!(
                 f,
-                "key {key} was used {} s ago with a different payload; use a new key",
+                "key {} was used {} s ago with a different payload; use a new key",
+                key.escape_debug(),
                 age_ms / 1000
+            ),
+            Self::Channels { most } => write!(
+                f,
+                "this server keeps at most {most} channels (limits.channels); use one that exists"
             ),
             Self::Overloaded => f.write_str("too many publications wait; try again in a moment"),
             Self::StorageFull => {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytestring::ByteString;
-use openline_engine::{History, Settled, Streams};
+use openline_engine::{History, Settled, Streams, Swept};
 use openline_protocol::{ChannelName, Publication};
 use tokio::sync::oneshot;
 
@@ -24,15 +24,33 @@ const STRIPES: usize = 32;
 const IDLE_MS: u64 = 24 * 60 * 60 * 1000;
 
 pub(super) struct Stripes {
-    stripes: Box<[Mutex<Stripe>]>,
+    stripes: Box<[Slot]>,
     hasher: RandomState,
     /// Of all stripes.
     bytes: AtomicUsize,
+    channels: AtomicUsize,
     /// What the store is to remove; given to it in larger pieces.
     removed: Mutex<Vec<u64>>,
-    options: LocalOptions,
+    note: Mutex<Note>,
+    pub(super) options: LocalOptions,
     pub(super) clock: Clock,
     pub(super) tail: Arc<dyn Tail>,
+}
+
+struct Slot {
+    stripe: Mutex<Stripe>,
+    /// Of its entries, for those who do not hold the lock.
+    bytes: AtomicUsize,
+}
+
+/// What the store knows of the name of new streams.
+#[derive(Debug, Default)]
+pub(super) struct Note {
+    /// Where the newest record of it is; the ones before are to be removed.
+    pub(super) sequence: Option<u64>,
+    /// The newest could not be written. It is to be tried again: without it readers of a channel
+    /// that was forgotten could take the next one for it after a restart.
+    pub(super) owed: bool,
 }
 
 #[derive(Default)]
@@ -52,8 +70,8 @@ pub(super) enum Ticket {
         except: Option<Arc<str>>,
         waiter: Waiter,
     },
-    /// A record that nobody waits for.
-    Note,
+    /// The name of new streams.
+    Epoch,
 }
 
 impl Stripes {
@@ -61,13 +79,16 @@ impl Stripes {
         let epoch = rand::random();
         let stripe = || {
             let streams = Streams::new(options.window_ms, epoch);
-            Mutex::new(Stripe { streams, retries: HashMap::new() })
+            let stripe = Mutex::new(Stripe { streams, retries: HashMap::new() });
+            Slot { stripe, bytes: AtomicUsize::new(0) }
         };
         Self {
             stripes: std::iter::repeat_with(stripe).take(STRIPES).collect(),
             hasher: RandomState::new(),
             bytes: AtomicUsize::new(0),
+            channels: AtomicUsize::new(0),
             removed: Mutex::default(),
+            note: Mutex::default(),
             options,
             clock,
             tail,
@@ -85,27 +106,54 @@ impl Stripes {
         self.work(&self.stripes[index], work)
     }
 
-    fn work<R>(
-        &self,
-        stripe: &Mutex<Stripe>,
-        work: impl FnOnce(&mut Stripe, u64) -> (R, Vec<u64>),
-    ) -> R {
-        let mut stripe = lock(stripe);
+    fn work<R>(&self, slot: &Slot, work: impl FnOnce(&mut Stripe, u64) -> (R, Vec<u64>)) -> R {
+        let mut stripe = lock(&slot.stripe);
         // Read under the lock, so that the entries of a channel are in the order of their times.
         let now = self.clock.now_ms();
-        let before = stripe.streams.bytes();
-        let (result, mut removed) = work(&mut stripe, now);
-        let change = stripe.streams.bytes().wrapping_sub(before);
-        let total = self.bytes.fetch_add(change, Ordering::Relaxed).wrapping_add(change);
-        if total > self.options.bytes_max {
-            let held = stripe.streams.bytes();
-            removed.extend(stripe.streams.evict(total - self.options.bytes_max));
-            self.bytes.fetch_sub(held - stripe.streams.bytes(), Ordering::Relaxed);
-        }
-        if !removed.is_empty() {
-            lock(&self.removed).extend(removed);
-        }
+        let (before, known) = (stripe.streams.bytes(), stripe.streams.len());
+        let (result, removed) = work(&mut stripe, now);
+        let more = stripe.streams.len().wrapping_sub(known);
+        self.channels.fetch_add(more, Ordering::Relaxed);
+        self.count(slot, before, &stripe);
+        drop(stripe);
+        self.discard(removed);
+        self.evict();
         result
+    }
+
+    fn count(&self, slot: &Slot, before: usize, stripe: &Stripe) {
+        let bytes = stripe.streams.bytes();
+        slot.bytes.store(bytes, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// Forgets what is over the bound: the oldest entries of the stripe that holds the most, so that
+    /// a channel that fills the memory pays for it and not those that have little.
+    fn evict(&self) {
+        while self.excess() > 0 {
+            let largest = self.stripes.iter().max_by_key(|slot| slot.bytes.load(Ordering::Relaxed));
+            let Some(slot) = largest else { return };
+            let mut stripe = lock(&slot.stripe);
+            let before = stripe.streams.bytes();
+            // Another thread may have done it meanwhile.
+            let removed = stripe.streams.evict(self.excess());
+            self.count(slot, before, &stripe);
+            let is_done = stripe.streams.bytes() == before;
+            drop(stripe);
+            self.discard(removed);
+            if is_done {
+                return;
+            }
+        }
+    }
+
+    fn excess(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed).saturating_sub(self.options.bytes_max)
+    }
+
+    /// Channels that something is remembered of.
+    pub(super) fn channels(&self) -> usize {
+        self.channels.load(Ordering::Relaxed)
     }
 
     /// What the store is to remove, once it is worth a call.
@@ -129,25 +177,43 @@ impl Stripes {
         });
     }
 
-    /// Marks a record for removal.
-    pub(super) fn discard(&self, sequence: u64) {
-        lock(&self.removed).push(sequence);
+    /// Marks records for removal.
+    pub(super) fn discard(&self, sequences: impl IntoIterator<Item = u64>) {
+        let mut sequences = sequences.into_iter().peekable();
+        if sequences.peek().is_some() {
+            lock(&self.removed).extend(sequences);
+        }
+    }
+
+    /// What the store knows of the name of new streams. Held while it changes, so that the newest
+    /// record is of the newest name.
+    pub(super) fn note(&self) -> MutexGuard<'_, Note> {
+        lock(&self.note)
+    }
+
+    fn noted(&self, result: Result<u64, StoreError>) {
+        let mut note = self.note();
+        match result {
+            Ok(sequence) => self.discard(note.sequence.replace(sequence)),
+            Err(_) => note.owed = true,
+        }
     }
 
     /// Makes visible what the store has committed, in its order.
     pub(super) fn commit(&self, group: Vec<Committed<Ticket>>) {
         for Committed { ticket, result } in group {
-            if let Ticket::Publication { channel, key, except, waiter } = ticket {
-                let retries = self.settle(&channel, key.as_deref(), except, &result);
-                let Some((published, retries)) = retries else { continue };
-                for (waiter, duplicate) in
-                    [(waiter, false)].into_iter().chain(retries.into_iter().map(|w| (w, true)))
-                {
-                    let answer = published.clone();
-                    // Who has gone meanwhile does not need to know.
-                    let _ =
-                        waiter.send(answer.map(|published| Published { duplicate, ..published }));
-                }
+            let Ticket::Publication { channel, key, except, waiter } = ticket else {
+                self.noted(result);
+                continue;
+            };
+            let retries = self.settle(&channel, key.as_deref(), except, &result);
+            let Some((published, retries)) = retries else { continue };
+            for (waiter, duplicate) in
+                [(waiter, false)].into_iter().chain(retries.into_iter().map(|w| (w, true)))
+            {
+                let answer = published.clone();
+                // Who has gone meanwhile does not need to know.
+                let _ = waiter.send(answer.map(|published| Published { duplicate, ..published }));
             }
         }
     }
@@ -187,29 +253,36 @@ impl Stripes {
         })
     }
 
-    /// Goes over all channels and forgets what is beyond its time. Returns whether a stream that had
-    /// entries was forgotten.
-    pub(super) fn sweep(&self) -> bool {
-        let mut forgotten = false;
-        for stripe in &self.stripes {
-            forgotten |= self.work(stripe, |stripe, now| {
-                let swept = stripe.streams.sweep(IDLE_MS, now);
-                (swept.forgotten, swept.removed)
+    /// Goes over all channels and forgets what is beyond its time. Where a stream is forgotten that
+    /// had entries, `epoch` names the next ones at once, and the caller owes the rest of
+    /// [`Stripes::set_epoch`]. What it returns is to be removed from the store after that.
+    pub(super) fn sweep(&self, epoch: u32) -> Swept {
+        let mut all = Swept { removed: Vec::new(), forgotten: false };
+        for slot in &self.stripes {
+            let swept = self.work(slot, |stripe, now| {
+                let swept =
+                    stripe.streams.sweep(IDLE_MS, now, |channel| self.tail.is_heard(channel));
+                if swept.forgotten {
+                    stripe.streams.set_epoch(epoch);
+                }
+                (swept, Vec::new())
             });
+            all.forgotten |= swept.forgotten;
+            all.removed.extend(swept.removed);
         }
-        forgotten
+        all
     }
 
     pub(super) fn set_epoch(&self, epoch: u32) {
-        for stripe in &self.stripes {
-            lock(stripe).streams.set_epoch(epoch);
+        for slot in &self.stripes {
+            lock(&slot.stripe).streams.set_epoch(epoch);
         }
     }
 
     /// Channels, entries, and their bytes.
     pub(super) fn size(&self) -> (usize, usize, usize) {
-        self.stripes.iter().map(lock).fold((0, 0, 0), |(channels, entries, bytes), stripe| {
-            let streams = &stripe.streams;
+        self.stripes.iter().fold((0, 0, 0), |(channels, entries, bytes), slot| {
+            let streams = &lock(&slot.stripe).streams;
             (channels + streams.len(), entries + streams.entries(), bytes + streams.bytes())
         })
     }

@@ -275,7 +275,7 @@ table! {
 table! {
     /// The API for backends.
     "api" Api {
-        /// Keys that are taken besides the one in the data directory. At least 16 characters each.
+        /// Keys that are taken besides the one in the data directory. 32 to 256 characters each.
         keys: Vec<Secret> = [];
     }
 }

@@ -54,6 +54,16 @@ impl Cursor {
         Self { only, places: Vec::new() }
     }
 
+    /// Of a reader of these channels, who has what it had.
+    pub(crate) fn continuing(channels: &[ChannelName], since: &Since) -> Self {
+        let places = match since {
+            Since::Cursor(cursor) => cursor.places.clone(),
+            Since::Now | Since::Unknown => Vec::new(),
+        };
+        let of_these = |(place, _): &(u32, Position)| channels.iter().any(|c| hash(c) == *place);
+        Self { places: places.into_iter().filter(of_these).collect(), ..Self::new(channels) }
+    }
+
     /// Takes note of a letter; returns whether it changed anything.
     pub(crate) fn pass(&mut self, letter: &Letter) -> bool {
         match &letter.progress {
@@ -247,7 +257,7 @@ mod tests {
         let text = cursor.text().unwrap();
         assert!(text.len() <= TEXT_MAX, "{}", text.len());
         assert_eq!(text.parse::<Cursor>().unwrap().places, cursor.places);
-        cursor.set(&channel("one more"), position(1));
+        cursor.set(&channel("one-more"), position(1));
         assert_eq!(cursor.to_string().parse::<Cursor>(), Err(NoCursor));
     }
 

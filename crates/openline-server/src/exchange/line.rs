@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use openline_engine::{Broadcast, Delivery, Encoding, Outlet};
-use openline_protocol::{ChannelName, Format, Member, Position, Reply};
+use openline_protocol::{Format, Member, Reply};
 use openline_ws::{Message, Prepared, PreparedBatch, Sender, TrySendError};
 
 use super::mailbox::{Letter, Mailbox, NotTaken, Progress};
@@ -69,7 +69,7 @@ impl Line {
                 reply.encode(Format::Json, &mut bytes);
                 let letter = Letter { text: text(bytes), progress: progress_of_reply(reply) };
                 if mailbox.put(&[letter]) == Err(NotTaken::Full) {
-                    self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+                    mailbox.give_up();
                 }
             }
         }
@@ -147,7 +147,7 @@ impl Outlet<Seat> for Fanout {
                 if let Line::Mailbox(mailbox) = &seat.line
                     && mailbox.closes_when_full()
                 {
-                    seat.line.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+                    mailbox.give_up();
                     return Delivery::Closed;
                 }
             }

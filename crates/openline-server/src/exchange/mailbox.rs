@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytestring::ByteString;
-use openline_protocol::{ChannelName, Position};
+use openline_protocol::{ChannelName, Position, close};
 use tokio::sync::Notify;
 
 /// A message and where it leaves the reader.
@@ -35,6 +36,7 @@ pub(crate) enum Progress {
 pub(crate) struct Mailbox {
     content: Mutex<Content>,
     news: Notify,
+    filled: Notify,
     emptied: Notify,
     ending: Notify,
     bytes_max: usize,
@@ -45,6 +47,8 @@ pub(crate) struct Mailbox {
 struct Content {
     letters: VecDeque<Letter>,
     bytes: usize,
+    /// Letters that were taken so far.
+    taken: u64,
     closed: Option<(u16, String)>,
 }
 
@@ -61,6 +65,7 @@ impl Mailbox {
         Self {
             content: Mutex::default(),
             news: Notify::new(),
+            filled: Notify::new(),
             emptied: Notify::new(),
             ending: Notify::new(),
             bytes_max,
@@ -88,10 +93,14 @@ impl Mailbox {
         if content.bytes > 0 && content.bytes + bytes > self.bytes_max {
             return Err(NotTaken::Full);
         }
+        let is_first = content.letters.is_empty();
         content.bytes += bytes;
         content.letters.extend(letters.iter().cloned());
         drop(content);
         self.news.notify_one();
+        if is_first {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -101,6 +110,16 @@ impl Mailbox {
         self.news.notify_one();
         self.ending.notify_one();
         self.emptied.notify_waiters();
+    }
+
+    /// Ends it because its reader does not keep up: what is in it is gone, and where the reader goes
+    /// on it reads the history.
+    pub(crate) fn give_up(&self) {
+        {
+            let mut content = self.content();
+            (content.bytes, content.letters) = (0, VecDeque::new());
+        }
+        self.close(close::SLOW_CONSUMER, "slow consumer");
     }
 
     /// Takes letters of so many bytes together, or one that is larger.
@@ -115,6 +134,7 @@ impl Mailbox {
             count += 1;
         }
         content.bytes -= bytes;
+        content.taken += count as u64;
         let letters = content.letters.drain(..count).collect();
         if content.letters.is_empty() {
             self.emptied.notify_waiters();
@@ -150,6 +170,26 @@ impl Mailbox {
     pub(crate) async fn ended(&self) {
         while self.end().is_none() {
             self.ending.notified().await;
+        }
+    }
+
+    /// Waits until something is in it and nothing was taken for so long. For one who waits.
+    pub(crate) async fn stuck(&self, age: Duration) {
+        loop {
+            let before = {
+                let content = self.content();
+                (!content.letters.is_empty()).then_some(content.taken)
+            };
+            match before {
+                None => self.filled.notified().await,
+                Some(before) => {
+                    tokio::time::sleep(age).await;
+                    let content = self.content();
+                    if content.taken == before && !content.letters.is_empty() {
+                        return;
+                    }
+                }
+            }
         }
     }
 
@@ -222,6 +262,36 @@ mod tests {
         assert_eq!(mailbox.closed(), None);
         assert_eq!(texts(&mailbox.take(1000)), ["a"]);
         assert_eq!(mailbox.closed(), Some((4005, "kicked".to_owned())));
+    }
+
+    #[test]
+    fn a_reader_that_is_given_up_gets_only_the_end() {
+        let mailbox = Mailbox::new(1000);
+        mailbox.put(&[letter("a")]).unwrap();
+        mailbox.give_up();
+        assert!(mailbox.take(1000).is_empty());
+        assert_eq!(mailbox.closed().unwrap().0, close::SLOW_CONSUMER);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_is_stuck_when_it_takes_nothing_of_what_there_is() {
+        let mailbox = Arc::new(Mailbox::new(1000));
+        let stuck = tokio::spawn({
+            let mailbox = mailbox.clone();
+            async move { mailbox.stuck(Duration::from_secs(10)).await }
+        });
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        for _ in 0..20 {
+            mailbox.put(&[letter("a"), letter("b")]).unwrap();
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            assert_eq!(mailbox.take(1).len(), 1);
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert_eq!(mailbox.take(1).len(), 1);
+        }
+        assert!(!stuck.is_finished());
+        mailbox.put(&[letter("a")]).unwrap();
+        tokio::time::sleep(Duration::from_secs(21)).await;
+        assert!(stuck.is_finished());
     }
 
     #[tokio::test(start_paused = true)]

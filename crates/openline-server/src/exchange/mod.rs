@@ -21,7 +21,7 @@ use crate::config::{Config, Namespace};
 use crate::shard::{Shard, ShardMessage};
 
 pub(crate) use cursor::{CHANNELS_MAX, Cursor, Since};
-pub(crate) use line::{BINARY, Fanout, Line, MAILBOX, Seat, TEXT};
+pub(crate) use line::{Fanout, Line, Seat};
 pub(crate) use mailbox::{Letter, Mailbox};
 
 const STRIPES: usize = 64;
@@ -76,6 +76,10 @@ impl Tail for Interest {
     fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>) {
         let channel = publication.channel.clone();
         self.post(&channel, Broadcast::Publication(publication), except);
+    }
+
+    fn is_heard(&self, channel: &ChannelName) -> bool {
+        !self.stripe(channel).shards(channel).is_empty()
     }
 }
 
@@ -135,8 +139,13 @@ impl Exchange {
     }
 
     /// What a reader at `since` missed.
-    pub(crate) fn recover(&self, channel: &ChannelName, since: Position) -> Answer<Recovery> {
-        self.broker.recover(channel, since, &PAGE)
+    pub(crate) fn recover(
+        &self,
+        channel: &ChannelName,
+        since: Position,
+        limits: &PageLimits,
+    ) -> Answer<Recovery> {
+        self.broker.recover(channel, since, limits)
     }
 
     /// A part of a channel's history.
@@ -144,8 +153,9 @@ impl Exchange {
         &self,
         channel: &ChannelName,
         query: &Query,
+        limits: &PageLimits,
     ) -> Answer<Result<Page, Reason>> {
-        self.broker.query(channel, query, &PAGE)
+        self.broker.query(channel, query, limits)
     }
 
     /// A subscription begins on a thread. `member` is given where presence is kept.
@@ -185,11 +195,6 @@ impl Exchange {
 
     pub(crate) fn member_count(&self, channel: &ChannelName) -> u64 {
         self.interest.stripe(channel).member_count(channel)
-    }
-
-    /// Subscriptions to a channel.
-    pub(crate) fn subscribers(&self, channel: &ChannelName) -> u64 {
-        self.interest.stripe(channel).subscribers(channel)
     }
 
     /// Channels that have subscribers, each with how many, of those that begin with `prefix`; in the

@@ -74,6 +74,7 @@ impl Keyed {
     }
 
     /// Keys that are remembered.
+    #[cfg(test)]
     pub(crate) fn keys(&self) -> usize {
         self.stripes.iter().map(|stripe| lock(stripe).buckets.len()).sum()
     }

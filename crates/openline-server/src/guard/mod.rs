@@ -41,7 +41,7 @@ use origin::{Origin, Origins};
 use peer_text::shown;
 pub(crate) use proxy_protocol::read as read_proxy_header;
 pub(crate) use rate::{Bucket, Rate, RetryAfter};
-pub(crate) use refusal::{Limit, Refusal};
+pub(crate) use refusal::Refusal;
 
 /// What the guard goes by. The default is that of a server without a config: no limits, nobody is
 /// believed about an address, loopback names and origins only where the server listens on loopback.

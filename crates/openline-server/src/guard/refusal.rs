@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ::http::header::RETRY_AFTER;
 use ::http::{HeaderValue, StatusCode};
-use openline_ws::{CloseCode, Rejection};
+use openline_ws::Rejection;
 
 /// Which limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +43,6 @@ impl Refusal {
             Limit::Admission => "overloaded",
             Limit::Node | Limit::Address(_) | Limit::User => "connection_limit",
         }
-    }
-
-    /// How a line ends that is open already.
-    pub(crate) fn close_code(&self) -> CloseCode {
-        CloseCode::TRY_AGAIN_LATER
     }
 
     /// The reason of the close frame: short enough for one, whatever the message says.

@@ -57,7 +57,7 @@ fn say_everywhere(log: &Log, text: &str, code: &'static str) -> usize {
         &|| log.session_opened(text, code, address),
         &|| log.session_closed(text, text),
         &|| log.request_refused(text, ErrorCode::BadChannel, text),
-        &|| log.api_request(address, code, 200),
+        &|| log.api_request(code, 200),
         &|| log.command(text, text),
     ];
     events.iter().for_each(|event| event());

@@ -92,6 +92,11 @@ impl Metrics {
         }
     }
 
+    /// The type of a command, if it is built in.
+    pub(crate) fn kind(command: &Command) -> &'static str {
+        families::COMMANDS[command_index(command)]
+    }
+
     pub(crate) fn refused(&self, code: ErrorCode) {
         self.stripes.add(Count::Errors, code as usize, 1);
     }
@@ -121,6 +126,7 @@ impl Metrics {
             Err(BrokerError::StorageFull) => 4,
             Err(BrokerError::StorageFailed(_)) => 5,
             Err(BrokerError::Unavailable) => 6,
+            Err(BrokerError::Channels { .. }) => 7,
         };
         self.stripes.add(Count::Publications, index, 1);
     }

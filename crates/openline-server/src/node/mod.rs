@@ -19,6 +19,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::session::Expelled;
 use crate::shard::ShardMessage;
+use crate::transport::KeptSessions;
 use crate::webhook::Webhooks;
 
 pub(crate) use ask::Asking;
@@ -37,6 +38,10 @@ pub(crate) struct Node {
     pub(crate) api_keys: ApiKeys,
     pub(crate) user_rates: Keyed,
     pub(crate) channel_rates: Keyed,
+    /// Of requests that are sessions of their own, by user or address.
+    pub(crate) request_rates: Keyed,
+    /// Those that clients reach by requests.
+    pub(crate) kept: KeptSessions,
     pub(crate) webhooks: Option<Arc<Webhooks>>,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,

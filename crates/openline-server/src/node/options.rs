@@ -13,7 +13,7 @@ use rustls_pki_types::pem::PemObject as _;
 use crate::auth::{self, Fetch, Fetched, KeyMaterial, KeyOptions, Secret};
 use crate::broker::LocalOptions;
 use crate::config::{self, Config, HistoryLevel, SigningKey, WebhookDecision, WebhookEvent};
-use crate::guard::{self, ConnectionLimits, Rate};
+use crate::guard::{self, ConnectionLimits};
 use crate::log::Log;
 use crate::outbound::{self, Allowed, Client, Target};
 use crate::store;
@@ -62,12 +62,8 @@ pub(super) fn auth(config: &Config) -> Result<auth::Options, String> {
         audience: auth.audience.clone(),
         issuer: auth.issuer.clone(),
         leeway: auth.leeway,
-        anonymous: auth.anonymous,
-        handshake: auth.handshake,
         query: auth.query,
         cookie: auth.cookie.as_ref().map(|name| name.as_str().to_owned()),
-        deadline: auth.deadline,
-        duplicates: duplicates(config),
     })
 }
 
@@ -181,6 +177,7 @@ pub(super) fn local(config: &Config) -> LocalOptions {
     LocalOptions {
         bytes_max: usize::try_from(config.history.memory_max.bytes()).unwrap_or(usize::MAX),
         window_ms: u64::try_from(window_ms).unwrap_or(u64::MAX),
+        channels_max: config.limits.channels as usize,
     }
 }
 

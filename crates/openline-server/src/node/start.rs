@@ -20,6 +20,7 @@ use crate::guard::{Guard, Keyed};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::shard::Shard;
+use crate::transport::KeptSessions;
 use crate::webhook::Webhooks;
 
 /// Users and channels whose rates are known at a time.
@@ -107,6 +108,8 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         api_keys,
         user_rates: Keyed::new(RATE_KEYS_MAX),
         channel_rates: Keyed::new(RATE_KEYS_MAX),
+        request_rates: Keyed::new(RATE_KEYS_MAX),
+        kept: KeptSessions::default(),
         webhooks,
         metrics: Metrics::default(),
         log,

@@ -66,7 +66,7 @@ impl Session {
         }
     }
 
-    pub(super) fn refuse_token(&self, error: &AuthError, id: Option<&Id>) {
+    pub(crate) fn refuse_token(&self, error: &AuthError, id: Option<&Id>) {
         let code = ErrorCode::from_str_or_internal(error.code());
         let reason = error.message();
         if let Some(detail) = error.detail() {
@@ -81,7 +81,7 @@ impl Session {
 
     /// Takes note of who it is.
     pub(super) fn become_user(&mut self, identity: Identity) -> Result<(), Refused> {
-        if let Some(user) = &identity.user {
+        if let Some(user) = identity.user.as_ref().filter(|_| !self.is_alone) {
             match self.node.user_lines.enter(user, self.number) {
                 Entrance::Open => {}
                 Entrance::Replaces(number) => {
@@ -100,6 +100,11 @@ impl Session {
                     reason: refusal.close_reason(),
                 })?;
             }
+        }
+        let now = Clock::wall_seconds();
+        if self.node.verifier.revocations().covers_line(&identity, &self.client, now) {
+            // Revoked while it was on its way here.
+            return Err(Refused { code: close::INVALID_AUTH, reason: "token revoked".to_owned() });
         }
         let identity = Arc::new(identity);
         self.identity = Some(identity.clone());

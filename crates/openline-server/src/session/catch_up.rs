@@ -7,7 +7,7 @@ use openline_engine::{Broadcast, Delivery, GoLive, Lagging};
 use openline_protocol::{Position, Publication, Reason, Reply};
 
 use crate::config::SlowConsumer;
-use crate::exchange::Line;
+use crate::exchange::{Line, PAGE};
 use crate::node::Node;
 use crate::shard::Shard;
 
@@ -25,7 +25,7 @@ pub(crate) async fn catch_up(lagging: Lagging, shard: Arc<Shard>, node: Arc<Node
         }
         let mut reached = since;
         if let Some(from) = since {
-            let recovered = node.exchange.recover(&channel, from).await;
+            let recovered = node.exchange.recover(&channel, from, &PAGE).await;
             let Ok(recovered) = recovered else {
                 // The broker does not answer: the line's end makes the client come back with its
                 // position, which is when it may answer again.
@@ -43,18 +43,21 @@ pub(crate) async fn catch_up(lagging: Lagging, shard: Arc<Shard>, node: Arc<Node
                     if missed.1 {
                         declare(&line, &channel, Reason::Limit, Some(recovered.head));
                     }
-                    match hand_over(&line, &missed.0) {
+                    let reached = match hand_over(&line, &missed.0) {
                         Progress::Through => Some(recovered.head),
                         Progress::UpTo(position) => position.or(since),
                         Progress::Closed => return,
-                    }
+                    };
+                    // It may have had more than `since` to begin with.
+                    has = has.max(reached.map_or(0, |reached| reached.offset));
+                    reached
                 }
                 Err(reason) => {
                     declare(&line, &channel, reason, Some(recovered.head));
+                    has = recovered.head.offset;
                     Some(recovered.head)
                 }
             };
-            has = reached.map_or(has, |reached| reached.offset);
             if reached != Some(recovered.head) {
                 since = reached;
                 continue;

@@ -5,6 +5,7 @@
 //! as the reader takes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openline_engine::{GoLive, Lagging};
 use openline_protocol::{
@@ -14,14 +15,18 @@ use openline_protocol::{
 use super::Session;
 use super::catch_up::{Progress, hand_over};
 use super::subscribe::Read;
-use crate::exchange::{CHANNELS_MAX, Since};
+use crate::exchange::{CHANNELS_MAX, PAGE, Since};
 
 /// How a reader is told of the beginning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Opening<'a> {
     /// With `welcome`, which names its session, and `subscribed`. At least one channel has to be
     /// open to it.
-    Greeting { session: &'a str },
+    Greeting {
+        session: &'a str,
+        /// After how much quiet it hears something all the same.
+        ping_interval: Duration,
+    },
     /// Only of what it missed, because it was here before. All channels have to be open to it:
     /// otherwise it would be told of those that are not with each poll, at once, for ever.
     Continuing,
@@ -44,7 +49,7 @@ impl Session {
         let mut outcomes = Vec::new();
         for channel in by_token {
             let read = match self.node.exchange.namespace(&channel).map(|_| ()) {
-                Ok(()) => self.enter(&channel, since.position(&channel), None).await,
+                Ok(()) => self.enter(&channel, since.position(&channel), None, &PAGE).await,
                 Err(fault) => Err(fault),
             };
             outcomes.push((channel, read));
@@ -53,7 +58,7 @@ impl Session {
             let position = since.position(channel);
             let wanted =
                 SubscribeTo { channel: channel.clone(), position, token: None, history: None };
-            outcomes.push((wanted.channel.clone(), self.begin(&wanted).await));
+            outcomes.push((wanted.channel.clone(), self.begin(&wanted, &PAGE).await));
         }
         if *since == Since::Unknown {
             self.doubt(&mut outcomes);
@@ -99,13 +104,24 @@ impl Session {
 
     fn tell_opening(&self, opening: Opening<'_>, outcomes: &[Outcome], since: &Since) {
         match opening {
-            Opening::Greeting { session } => {
-                self.greet(Some(session), &[]);
+            Opening::Greeting { session, ping_interval } => {
+                self.greet(Some(session), ping_interval, &[]);
                 let channels: Vec<_> =
                     outcomes.iter().map(|outcome| self.joined(outcome, since)).collect();
                 self.reply(&Reply::Subscribed { id: None, channels: &channels });
             }
             Opening::Continuing => {
+                // Of a channel that it did not have before, it needs a position to go on from.
+                let is_new = |(channel, read): &&Outcome| {
+                    let begins = read.as_ref().is_ok_and(|read| read.head.is_some());
+                    begins && *since != Since::Unknown && since.position(channel).is_none()
+                };
+                let new: Vec<_> = outcomes.iter().filter(is_new).collect();
+                if !new.is_empty() {
+                    let channels: Vec<_> =
+                        new.into_iter().map(|outcome| self.joined(outcome, since)).collect();
+                    self.reply(&Reply::Subscribed { id: None, channels: &channels });
+                }
                 for (channel, read) in outcomes {
                     if let Ok(Read { head, recovery: Recovery::Unrecovered(reason), .. }) = read {
                         let (reason, position) = (*reason, *head);

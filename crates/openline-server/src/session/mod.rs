@@ -14,7 +14,9 @@ mod speed;
 mod subscribe;
 
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use openline_engine::SessionKey;
 use openline_protocol::{
@@ -25,7 +27,7 @@ use openline_ws::Message;
 use crate::auth::{AuthError, Entrance, Identity};
 use crate::exchange::{Line, Seat};
 use crate::guard::{Bucket, Rate, Slot};
-use crate::metrics::Transport;
+use crate::metrics::{Metrics, Transport};
 use crate::node::Node;
 use crate::shard::Shard;
 
@@ -35,6 +37,7 @@ pub(crate) use expel::{Expelled, Whom};
 pub(crate) use follow::Opening;
 pub(crate) use remote::Answered;
 use speed::Speed;
+pub(crate) use speed::check_request_speed;
 
 /// Messages that cannot be read before the line is closed (1008): ten in ten seconds.
 const UNREADABLE: Rate =
@@ -53,9 +56,14 @@ pub(crate) struct Session {
     /// When the session is looked at again: see [`deadline_passed`].
     due_ms: Option<u64>,
     speed: Option<Box<Speed>>,
+    /// What was wrong with the token of its request. It is told behind the welcome, which is the
+    /// first message on every line.
+    refused: Option<Box<AuthError>>,
     unreadable: Bucket,
     /// Held by each publication that waits for its ack.
-    in_flight: Arc<()>,
+    in_flight: Option<Arc<()>>,
+    /// Of one request: it is no line of its user's, and nobody is told of it.
+    is_alone: bool,
     /// Also what carries no `id` is answered.
     answers_all: bool,
     slot: Option<Slot>,
@@ -76,12 +84,23 @@ pub(crate) struct Arrival {
 impl Session {
     /// A client comes. It has been admitted; what came with its request is checked.
     pub(crate) fn open(node: &Arc<Node>, shard: &Arc<Shard>, arrival: Arrival) -> Self {
+        Self::begin_session(node, shard, arrival, false)
+    }
+
+    fn begin_session(
+        node: &Arc<Node>,
+        shard: &Arc<Shard>,
+        arrival: Arrival,
+        is_alone: bool,
+    ) -> Self {
         let Arrival { transport, line, identity, slot, client } = arrival;
         let client = client.unwrap_or_else(new_client_id);
         let number = node.next_number();
         let seat = Seat { line: line.clone(), identity: None, number };
         let key = shard.hub().open(seat, client.clone(), line.encoding());
-        node.metrics.session_opened(transport);
+        if !is_alone {
+            node.metrics.session_opened(transport);
+        }
         let mut session = Self {
             node: node.clone(),
             shard: shard.clone(),
@@ -93,8 +112,10 @@ impl Session {
             number,
             due_ms: None,
             speed: Speed::new(&node.exchange.config.rates).map(Box::new),
+            refused: None,
             unreadable: Bucket::default(),
-            in_flight: Arc::default(),
+            in_flight: None,
+            is_alone,
             answers_all: false,
             slot,
         };
@@ -106,9 +127,16 @@ impl Session {
             }
             Ok(None) if node.needs_token() => session.await_token(),
             Ok(None) => {}
-            Err(error) => session.refuse_token(&error, None),
+            Err(error) => {
+                session.refused = Some(Box::new(error));
+                if node.needs_token() {
+                    session.await_token();
+                }
+            }
         }
-        node.came(&session.client, session.user().map(|user| &**user));
+        if !is_alone {
+            node.came(&session.client, session.user().map(|user| &**user));
+        }
         session
     }
 
@@ -118,32 +146,42 @@ impl Session {
             true => self.subscribe_by_token().await,
             false => Vec::new(),
         };
-        self.greet(None, &channels);
+        let ping_interval = openline_ws::Timeouts::default().ping_interval;
+        self.greet(None, ping_interval.unwrap_or_default(), &channels);
+        if let Some(error) = self.refused.take() {
+            self.refuse_token(&error, None);
+        }
     }
 
-    fn greet(&self, session: Option<&str>, channels: &[SubscribedTo]) {
-        let ping_interval = openline_ws::Timeouts::default().ping_interval;
+    fn greet(&self, session: Option<&str>, ping_interval: Duration, channels: &[SubscribedTo]) {
         self.reply(&Reply::Welcome {
             client_id: &self.client,
             session,
             authenticated: self.identity.is_some(),
             user: self.user().map(|user| &**user),
             channels,
-            ping_interval_ms: ping_interval.map_or(0, |every| every.as_millis() as u64),
+            ping_interval_ms: ping_interval.as_millis() as u64,
             expires_at: self.expires_at_ms(),
         });
     }
 
-    /// What a WebSocket line brought.
-    pub(crate) async fn receive(&mut self, message: Message) {
+    /// What a WebSocket line brought; what is to be waited for is boxed, because an idle line's task
+    /// is as large as its largest state.
+    pub(crate) fn receive(
+        &mut self,
+        message: Message,
+    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
         let (format, input) = match message {
             Message::Text(text) => (Format::Json, text.into_bytes()),
             Message::Binary(bytes) => (Format::MessagePack, bytes),
         };
         self.node.metrics.received(input.len());
         match parse_request(format, &input) {
-            Ok(request) => self.handle(request).await,
-            Err(fault) => self.refuse_unreadable(fault),
+            Ok(request) => Some(Box::pin(self.handle(request))),
+            Err(fault) => {
+                self.refuse_unreadable(fault);
+                None
+            }
         }
     }
 
@@ -160,6 +198,7 @@ impl Session {
     pub(crate) async fn handle(&mut self, request: Request) {
         let Request { id, command, unknown_fields } = request;
         self.node.metrics.command(&command, unknown_fields);
+        self.node.log.command(&self.client, Metrics::kind(&command));
         if let Err(fault) = self.check_speed(&command) {
             return self.refuse_speed(fault.with_id(id));
         }
@@ -167,7 +206,7 @@ impl Session {
             return self.refuse(permission::not_authenticated().with_id(id));
         }
         let done = match command {
-            // The rare ones are boxed: an idle line's task is as large as the largest of them.
+            // The rare ones are boxed, so that a publication needs a small place.
             Command::Auth { token } => {
                 Box::pin(self.authenticate(token, id.as_ref())).await;
                 Ok(())
@@ -179,7 +218,7 @@ impl Session {
                 self.unsubscribe(channels, id.as_ref());
                 Ok(())
             }
-            Command::Publish(publish) => Box::pin(self.publish(publish, id.as_ref())).await,
+            Command::Publish(publish) => self.publish(publish, id.as_ref()).await,
             Command::Presence { channel, after, limit } => {
                 self.presence(&channel, after.as_deref(), limit, id.as_ref())
             }
@@ -209,6 +248,7 @@ impl Session {
     /// Tells the client that something was not done.
     pub(crate) fn refuse(&self, fault: Fault) {
         self.node.metrics.refused(fault.code);
+        self.node.log.request_refused(&self.client, fault.code, &fault.message);
         self.reply(&Reply::Error(&fault));
     }
 
@@ -241,10 +281,14 @@ impl Drop for Session {
         for channel in closed.into_iter().flat_map(|(_, channels)| channels) {
             self.node.left(&channel, &self.shard, &self.client);
         }
+        if self.is_alone {
+            return;
+        }
         if let Some(user) = self.user() {
             self.node.user_lines.leave(user, self.number);
         }
         self.node.metrics.session_closed(self.transport);
+        self.node.log.session_closed(&self.client, "closed");
         self.node.gone(&self.client, self.user().map(|user| &**user), "closed");
     }
 }

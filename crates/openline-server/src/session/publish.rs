@@ -42,16 +42,18 @@ impl Session {
         };
         let except = (!publish.echo).then(|| self.client.clone());
         let answer = self.node.exchange.publish(draft, except);
+        let is_wanted = self.is_answered(id);
+        let in_flight = self.in_flight.get_or_insert_default();
         let acknowledge = Acknowledge {
             line: self.line.clone(),
-            is_wanted: self.is_answered(id),
+            is_wanted,
             id: id.cloned(),
             node: self.node.clone(),
-            _in_flight: self.in_flight.clone(),
+            _in_flight: in_flight.clone(),
         };
         match answer.try_now() {
             Ok(result) => acknowledge.tell(result),
-            Err(answer) if Arc::strong_count(&self.in_flight) > IN_FLIGHT_MAX => {
+            Err(answer) if Arc::strong_count(in_flight) > IN_FLIGHT_MAX => {
                 acknowledge.tell(answer.await);
             }
             Err(answer) => drop(tokio::spawn(acknowledge.when_ready(answer))),
@@ -100,11 +102,9 @@ impl Acknowledge {
 
 /// A type that is not built in.
 pub(super) fn unknown_type(kind: &str) -> Fault {
-    let shown: String = kind.chars().filter(|c| !c.is_control()).take(64).collect();
-    Fault::new(
-        ErrorCode::UnknownType,
-        format!("unknown type {shown}; to send it to a channel, publish it as the event"),
-    )
+    let shown = kind.escape_debug();
+    let message = format!("unknown type {shown}; to send it to a channel, publish it as the event");
+    Fault::new(ErrorCode::UnknownType, message)
 }
 
 impl Session {

@@ -5,6 +5,7 @@ use openline_protocol::{ErrorCode, Fault, HistoryQuery, Id, Reason, Reply};
 
 use super::Session;
 use crate::auth::Action;
+use crate::exchange::PAGE;
 
 /// Publications in an answer, unless the client asks for another number.
 const LIMIT: usize = 100;
@@ -17,7 +18,7 @@ impl Session {
     ) -> Result<(), Fault> {
         let channel = asked.channel.clone();
         self.may_read(&channel, Action::History)?;
-        let page = self.node.exchange.query(&channel, &query(&asked)).await;
+        let page = self.node.exchange.query(&channel, &query(&asked), &PAGE).await;
         let page = page.map_err(|error| error.fault())?.map_err(no_such_position)?;
         self.reply(&Reply::History {
             id,
@@ -35,7 +36,8 @@ pub(crate) fn query(asked: &HistoryQuery) -> Query {
     Query {
         since: asked.since,
         before: asked.before,
-        since_time: asked.since_time,
+        // Without a place to begin with, the oldest come first unless the order is reversed.
+        since_time: asked.since_time.or((!asked.reverse).then_some(0)),
         limit: Some(asked.limit.map_or(LIMIT, |limit| limit as usize)),
         reverse: asked.reverse,
     }

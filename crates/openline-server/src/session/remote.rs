@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use openline_protocol::{Command, ErrorCode, Fault, Id, Request};
 
-use super::Session;
+use super::{Arrival, Session};
 use crate::exchange::{CHANNELS_MAX, Line, Mailbox};
+use crate::node::Node;
+use crate::shard::Shard;
 
 /// Where the answer to a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,12 @@ impl Session {
         Answered::Apart
     }
 
-    /// What a request asks for whose session is its own, and ends with it.
+    /// A session of one request.
+    pub(crate) fn open_alone(node: &Arc<Node>, shard: &Arc<Shard>, arrival: Arrival) -> Self {
+        Self::begin_session(node, shard, arrival, true)
+    }
+
+    /// What the request of such a session asks for.
     pub(crate) async fn handle_alone(&mut self, request: Request) {
         match needs_line(&request.command) {
             true => self.refuse(no_line().with_id(request.id)),

@@ -1,5 +1,6 @@
 //! How fast a client may ask, and when it has asked too much.
 
+use std::hash::Hash;
 use std::num::NonZeroU32;
 
 use openline_protocol::{Command, ErrorCode, Fault, close};
@@ -7,6 +8,7 @@ use openline_protocol::{Command, ErrorCode, Fault, close};
 use super::Session;
 use crate::config::{Rate, Rates};
 use crate::guard::{Bucket, RetryAfter};
+use crate::node::Node;
 
 /// Refusals for speed that a line may collect before it is closed with 4003.
 const PATIENCE: Rate =
@@ -70,6 +72,24 @@ impl Session {
             self.line.close(close::RATE_LIMITED, "too many commands over the limit");
         }
     }
+}
+
+/// Checks a request whose session is its own against the rates of `whose`, which it shares with those
+/// before it.
+pub(crate) fn check_request_speed<W: Hash>(
+    node: &Node,
+    whose: &W,
+    command: &Command,
+) -> Result<(), Fault> {
+    let rates = &node.exchange.config.rates;
+    let now = node.exchange.clock.now_ms();
+    let publish = rates.publish.filter(|_| matches!(command, Command::Publish(_)));
+    for (rate, what) in [(rates.commands, "commands"), (publish, "publications")] {
+        let Some(rate) = rate else { continue };
+        let taken = node.request_rates.take(&(what, whose), 1, &rate, now);
+        taken.map_err(|after| too_fast(what, after))?;
+    }
+    Ok(())
 }
 
 fn take(

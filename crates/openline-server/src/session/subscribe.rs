@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use openline_engine::{GoLive, Lagging, Query, SubscriptionKey};
+use openline_engine::{GoLive, Lagging, PageLimits, Query, SubscriptionKey};
 use openline_protocol::{
     ChannelName, Data, ErrorCode, Fault, Id, Joined, Member, Position, Publication, Recovery,
     Reply, SubscribeTo, SubscribedTo,
@@ -16,6 +16,7 @@ use super::permission::{MaySubscribe, not_granted};
 use crate::auth::{Action, Token};
 use crate::broker::BrokerError;
 use crate::clock::Clock;
+use crate::exchange::PAGE;
 use crate::webhook::QuestionKind;
 
 /// What was read for a subscription that is to go live.
@@ -38,8 +39,15 @@ impl Session {
         id: Option<&Id>,
     ) -> Result<(), Fault> {
         let mut outcomes = Vec::with_capacity(channels.len());
+        // One answer tells of them all, so what they may bring is bounded together.
+        let mut room = PAGE;
         for wanted in channels {
-            let read = self.begin(&wanted).await;
+            let read = self.begin(&wanted, &room).await;
+            if let Ok(read) = &read {
+                let bytes: usize = read.messages.iter().map(|message| message.data.len()).sum();
+                room.publications_max = room.publications_max.saturating_sub(read.messages.len());
+                room.bytes_max = room.bytes_max.saturating_sub(bytes);
+            }
             outcomes.push((wanted.channel, read));
         }
         let channels = self.go_live(outcomes);
@@ -63,7 +71,7 @@ impl Session {
         for name in &identity.channels {
             let Ok(channel) = ChannelName::new(name) else { continue };
             let read = match self.node.exchange.namespace(&channel).map(|_| ()) {
-                Ok(()) => self.enter(&channel, None, None).await,
+                Ok(()) => self.enter(&channel, None, None, &PAGE).await,
                 Err(fault) => Err(fault),
             };
             outcomes.push((channel, read));
@@ -72,7 +80,11 @@ impl Session {
     }
 
     /// Checks a subscription, and reads what was before it.
-    pub(super) async fn begin(&mut self, wanted: &SubscribeTo) -> Result<Read, Fault> {
+    pub(super) async fn begin(
+        &mut self,
+        wanted: &SubscribeTo,
+        room: &PageLimits,
+    ) -> Result<Read, Fault> {
         let channel = &wanted.channel;
         match self.may_subscribe(channel)? {
             MaySubscribe::Yes if self.node.asks_about(QuestionKind::Subscribe) => {
@@ -82,7 +94,7 @@ impl Session {
             MaySubscribe::WithToken => self.check_token(wanted).await?,
             MaySubscribe::AskBackend => self.ask_about_subscribe(channel).await?,
         }
-        self.enter(channel, wanted.position, wanted.history).await
+        self.enter(channel, wanted.position, wanted.history, room).await
     }
 
     async fn check_token(&self, wanted: &SubscribeTo) -> Result<(), Fault> {
@@ -104,6 +116,7 @@ impl Session {
         channel: &ChannelName,
         since: Option<Position>,
         newest: Option<u32>,
+        room: &PageLimits,
     ) -> Result<Read, Fault> {
         let exchange = self.node.exchange.clone();
         let namespace = exchange.namespace(channel)?;
@@ -123,7 +136,7 @@ impl Session {
         self.node.joined(channel, &self.shard, member);
         let read = match namespace.history_size {
             0 => Ok((None, Recovery::None, Vec::new())),
-            _ => self.read_before(channel, since, newest).await,
+            _ => self.read_before(channel, since, newest, room).await,
         };
         let (head, recovery, messages) = read.map_err(|error| {
             self.end_subscription(channel);
@@ -137,16 +150,17 @@ impl Session {
         channel: &ChannelName,
         since: Option<Position>,
         newest: Option<u32>,
+        room: &PageLimits,
     ) -> Result<Before, BrokerError> {
         let exchange = &self.node.exchange;
         let Some(since) = since else {
             let limit = newest.unwrap_or(0) as usize;
             let query = Query { limit: Some(limit), ..Query::default() };
-            let page = exchange.query(channel, &query).await?;
+            let page = exchange.query(channel, &query, room).await?;
             let page = page.map_err(|_| BrokerError::Unavailable)?;
             return Ok((Some(page.head), Recovery::None, page.publications));
         };
-        let recovered = exchange.recover(channel, since).await?;
+        let recovered = exchange.recover(channel, since, room).await?;
         self.node.metrics.recovered(recovered.missed.as_ref().map(Vec::len));
         let (recovery, messages) = match recovered.missed {
             Ok(missed) => (Recovery::Recovered, missed),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use openline_engine::{Hub, Lagging, Post, SessionKey};
+use openline_engine::{Broadcast, Hub, Lagging, Post};
 use openline_protocol::{ChannelName, close};
 use tokio::sync::{mpsc, watch};
 
@@ -53,6 +53,19 @@ pub(crate) enum ShardMessage {
     Broadcast { channel: ChannelName, post: Post },
     /// Sessions that are to end.
     Expel(Arc<Expelled>),
+}
+
+impl ShardMessage {
+    /// When what it carries was published, in milliseconds since 1970.
+    fn published_at(&self) -> Option<u64> {
+        match self {
+            Self::Broadcast { post, .. } => match &post.broadcast {
+                Broadcast::Publication(publication) => Some(publication.timestamp),
+                _ => None,
+            },
+            Self::Expel(_) => None,
+        }
+    }
 }
 
 /// A shard and what it reads.
@@ -107,16 +120,10 @@ impl Shard {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Closes a session's line.
-    pub(crate) fn close(&self, key: SessionKey, code: u16, reason: &str) {
-        if let Some(seat) = self.hub().line(key) {
-            seat.line.close(code, reason);
-        }
-    }
-
     /// Works through a turn's messages; returns the subscriptions that fell behind.
     fn turn(&self, messages: &mut Vec<ShardMessage>, node: &Node) -> Vec<Lagging> {
         self.waiting.fetch_sub(messages.len(), Ordering::Relaxed);
+        let oldest = messages.iter().find_map(ShardMessage::published_at);
         let mut hub = self.hub();
         for message in messages.drain(..) {
             match message {
@@ -127,6 +134,10 @@ impl Shard {
         let mut fanout = Fanout::default();
         hub.drain_turn(&mut fanout);
         node.metrics.delivered(&fanout);
+        if let Some(oldest) = oldest {
+            let now = node.exchange.clock.now_ms();
+            node.metrics.delivery_latency(now.saturating_sub(oldest));
+        }
         hub.take_lagging()
     }
 
@@ -167,7 +178,10 @@ async fn deliver_all(
 ) {
     let mut messages = Vec::new();
     while inbox.recv_many(&mut messages, TURN_POSTS_MAX).await > 0 {
-        for lagging in shard.turn(&mut messages, &node) {
+        // A turn writes to as many lines as there are subscribers. The runtime's budget, which is for
+        // tasks that could go on for ever, would make it hand all but the first to their own tasks.
+        let turn = async { shard.turn(&mut messages, &node) };
+        for lagging in tokio::task::unconstrained(turn).await {
             tokio::spawn(session::catch_up(lagging, shard.clone(), node.clone()));
         }
     }

@@ -7,7 +7,8 @@
 //!
 //! # Promises
 //! - *Invariant:* an acked record is in the log, in the order of the calls, until it is removed.
-//!   What was answered with an error is not.
+//!   What was answered with an error is not, and nothing is that was appended behind it before that
+//!   answer was reported: it may build on what is not there.
 //! - *Invariant:* what a crash leaves at the end of the log is cut. Anything else that does not read
 //!   back is damage: the files are set aside whole, and none is deleted (`recovery`).
 //! - A full disk answers [`StoreError::Full`] and heals by itself. A write or sync that fails
@@ -150,8 +151,8 @@ impl<T: Send + 'static> Store<T> {
     /// ticket comes back with the record's sequence or the error. Never waits for the disk.
     ///
     /// # Errors
-    /// [`QueueFull`] gives the ticket back when more bytes wait than `queue_bytes_max`, or the store
-    /// has stopped.
+    /// [`QueueFull`] gives the ticket back when more bytes wait than `queue_bytes_max`, when the store
+    /// is just reporting that it could not write, or has stopped.
     pub(crate) fn append(&self, record: Bytes, ticket: T) -> Result<(), QueueFull<T>> {
         self.queue.push(record, ticket)
     }
@@ -166,6 +167,7 @@ impl<T: Send + 'static> Store<T> {
     ///
     /// # Errors
     /// What kept the last records from the disk.
+    #[cfg(test)]
     pub(crate) fn close(mut self) -> Result<(), StoreError> {
         self.finish()
     }
@@ -230,7 +232,7 @@ impl fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
-/// Too much waits for the disk, or the store has stopped. The ticket is given back.
+/// Too much waits for the disk, or the store does not write. The ticket is given back.
 #[derive(Debug)]
 pub(crate) struct QueueFull<T>(pub(crate) T);
 

@@ -38,6 +38,8 @@ struct Waiting<T> {
     removed: Vec<u64>,
     removed_since: Option<Instant>,
     closing: bool,
+    /// What could not be written is just being reported.
+    refusing: bool,
     /// The writer sleeps. Waking it is a system call, so it is done only then.
     asleep: bool,
 }
@@ -68,6 +70,7 @@ impl<T> Queue<T> {
             removed: Vec::new(),
             removed_since: None,
             closing: false,
+            refusing: false,
             asleep: false,
         };
         Self {
@@ -84,7 +87,7 @@ impl<T> Queue<T> {
     pub(super) fn push(&self, record: Bytes, ticket: T) -> Result<(), QueueFull<T>> {
         let mut waiting = self.waiting();
         let bytes = waiting.bytes.saturating_add(record.len() + RECORD_OVERHEAD);
-        if waiting.closing || bytes > self.queue_bytes_max {
+        if waiting.closing || waiting.refusing || bytes > self.queue_bytes_max {
             return Err(QueueFull(ticket));
         }
         waiting.bytes = bytes;
@@ -139,7 +142,28 @@ impl<T> Queue<T> {
                 None => self.ready.wait(waiting).expect("nothing under this lock panics"),
             };
             waiting.asleep = false;
+            if !waiting.records.is_empty() {
+                // Whoever appended may be about to append more: one commit for its turn rather than
+                // one for each record.
+                drop(waiting);
+                std::thread::yield_now();
+                waiting = self.waiting();
+            }
         }
+    }
+
+    /// Gives up what waits, and takes in no more before [`Queue::accept`].
+    pub(super) fn refuse(&self) -> Vec<T> {
+        let mut waiting = self.waiting();
+        waiting.refusing = true;
+        waiting.bytes = 0;
+        let tickets = waiting.records.drain(..).map(|(_, ticket)| ticket).collect();
+        self.count(&waiting);
+        tickets
+    }
+
+    pub(super) fn accept(&self) {
+        self.waiting().refusing = false;
     }
 
     fn batch(&self, waiting: &mut Waiting<T>) -> Batch<T> {

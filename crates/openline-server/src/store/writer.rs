@@ -76,16 +76,21 @@ impl<T, F: FnMut(Vec<Committed<T>>)> Writer<T, F> {
             Mood::Well => self.write(&batch.records),
         };
         self.note();
-        if batch.tickets.is_empty() {
+        let mut tickets = batch.tickets;
+        if tickets.is_empty() {
             return;
+        }
+        if result.is_err() {
+            tickets.extend(self.queue.refuse());
         }
         let result = |place: u64| match &result {
             Ok(receipt) => Ok(receipt.first + place),
             Err(error) => Err(error.clone()),
         };
-        let report = (0..).zip(batch.tickets);
+        let report = (0..).zip(tickets);
         let report = report.map(|(place, ticket)| Committed { ticket, result: result(place) });
         (self.committed)(report.collect());
+        self.queue.accept();
     }
 
     fn write(&mut self, records: &[Bytes]) -> Result<Receipt, StoreError> {

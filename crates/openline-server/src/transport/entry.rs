@@ -48,6 +48,7 @@ pub(crate) async fn enter<B>(
         return Err(forbidden(error));
     }
     let client = new_client_id();
+    node.log.session_opened(&client, "websocket", address);
     let identity = match identity {
         Ok(identity) if node.asks_about(QuestionKind::Connect) => {
             Ok(ask(node, request, address, &client, token.as_ref(), identity).await?)
@@ -83,6 +84,7 @@ pub(crate) async fn enter_by_request<B>(
         }
     };
     let client = new_client_id();
+    node.log.session_opened(&client, "http", address);
     let identity = match node.asks_about(QuestionKind::Connect) {
         true => ask(node, request, address, &client, token.as_ref(), identity).await?,
         false => identity,
@@ -109,6 +111,7 @@ fn admit<B>(
     let slot = node.guard.admit(address, kind, now, rand::random());
     let slot = slot.map_err(|refusal| {
         node.metrics.turned_away(refusal.code());
+        node.log.turned_away(address, refusal.code());
         Rejection::from(refusal)
     })?;
     Ok((address, slot))
@@ -196,9 +199,6 @@ fn unauthorized(error: &AuthError) -> Rejection {
 }
 
 fn forbidden(error: &AuthError) -> Rejection {
-    let status = match error.is_retryable() {
-        true => StatusCode::SERVICE_UNAVAILABLE,
-        false => StatusCode::FORBIDDEN,
-    };
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::FORBIDDEN);
     Rejection::new(status, error.code(), error.message())
 }

@@ -13,7 +13,7 @@ use openline_protocol::{ChannelName, Request, close};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::connection::catch_panic;
-use crate::exchange::{Cursor, Letter, Mailbox};
+use crate::exchange::{Cursor, Letter, Mailbox, Since};
 use crate::node::Node;
 use crate::session::{Answered, Session};
 
@@ -82,25 +82,29 @@ pub(super) struct Terms {
     pub(super) secret: SessionSecret,
     pub(super) channels: Vec<ChannelName>,
     pub(super) mailbox: Arc<Mailbox>,
+    /// What its reader has.
+    pub(super) since: Since,
     /// How long it goes on when nobody reads it.
     pub(super) linger: Duration,
+    /// How long something may wait for a reader that is there; none where it comes and goes.
+    pub(super) patience: Option<Duration>,
 }
 
 /// Keeps a session until it is closed, or nobody has read it for so long. The caller reads it first.
 pub(super) fn keep(session: Session, terms: Terms) -> Reader {
-    let Terms { secret, channels, mailbox, linger } = terms;
+    let Terms { secret, channels, mailbox, since, linger, patience } = terms;
     let node = session.node.clone();
     let (orders, given) = mpsc::channel(ORDERS_MAX);
     let kept = Arc::new(Kept {
         secret,
-        cursor: Mutex::new(Cursor::new(&channels)),
+        cursor: Mutex::new(Cursor::continuing(&channels, &since)),
         channels,
         mailbox,
         orders,
         attended: watch::Sender::new(true),
     });
     node.kept.table().insert(kept.secret.0, kept.clone());
-    tokio::spawn(run(session, kept.clone(), given, linger));
+    tokio::spawn(run(session, kept.clone(), given, (linger, patience)));
     Reader { kept, node }
 }
 
@@ -108,17 +112,22 @@ async fn run(
     mut session: Session,
     kept: Arc<Kept>,
     mut orders: mpsc::Receiver<Order>,
-    linger: Duration,
+    (linger, patience): (Duration, Option<Duration>),
 ) {
     let node = session.node.clone();
-    {
+    let is_left = {
         let mut left = pin!(until_left(&node, &kept, linger));
+        let mut stuck = pin!(until_stuck(&kept.mailbox, patience));
         loop {
             tokio::select! {
-                () = &mut left => break,
-                () = kept.mailbox.ended() => break,
+                () = &mut left => break true,
+                () = kept.mailbox.ended() => break false,
+                () = &mut stuck => {
+                    kept.mailbox.give_up();
+                    break false;
+                }
                 order = orders.recv() => {
-                    let Some(Order { request, answer, done }) = order else { break };
+                    let Some(Order { request, answer, done }) = order else { break false };
                     let handled = catch_panic(session.handle_apart(request, &answer)).await;
                     match handled {
                         // Who asked may be gone.
@@ -132,13 +141,22 @@ async fn run(
                 }
             }
         }
-    }
+    };
     drop(orders);
     // Whoever waits for room in it waits no longer.
     kept.mailbox.close(close::GOING_AWAY, "nobody reads this session");
     drop(session);
-    // The reader still has to learn why it ended, if it comes back.
-    until_left(&node, &kept, linger).await;
+    if !is_left && node.kept.find(&kept.secret.text()).is_some() {
+        // The reader still has to learn why it ended, if it comes back.
+        until_left(&node, &kept, linger).await;
+    }
+}
+
+async fn until_stuck(mailbox: &Mailbox, patience: Option<Duration>) {
+    match patience {
+        Some(patience) => mailbox.stuck(patience).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until nobody has read the session for so long, and nobody can any more.

@@ -1,8 +1,16 @@
 //! How clients reach their sessions.
 
+mod asked;
+mod deadline;
 mod entry;
+mod event;
+mod kept;
 pub(crate) mod poll;
+mod post;
 pub(crate) mod sse;
+mod web;
 pub(crate) mod websocket;
 
+pub(crate) use deadline::WriteDeadline;
 pub(crate) use entry::{Visitor, enter};
+pub(crate) use kept::KeptSessions;

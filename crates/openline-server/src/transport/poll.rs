@@ -1,13 +1,138 @@
-//! `/poll`: protocol v1 over long polling.
+//! `/poll`: protocol v1 by long polling, with POST for what the client sends.
+//!
+//! A poll's session waits for the next one for a while. It is a convenience: where it is gone, or on
+//! another node, the position that the client brings says all that is needed to go on.
 
-use ::http::{Request, Response, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{Method, Request, Response, StatusCode};
 use axum::body::Body;
+use openline_ws::Rejection;
 
+use super::asked::Asked;
+use super::entry::enter_by_request;
+use super::event::close_message;
+use super::kept::{NotAttended, Reader, SessionSecret, Terms, keep};
+use super::post::{self, queue_bytes};
+use super::web::{self, json, rejection, wrong_method};
 use crate::connection::Site;
+use crate::exchange::{Line, Mailbox, Since};
+use crate::guard::Kind;
+use crate::metrics::Transport;
+use crate::session::{Arrival, Opening, Session};
+
+/// How long a poll waits for something to come.
+const WAIT: Duration = Duration::from_secs(25);
+
+/// How long a session waits for its next poll: until then its client is present in its channels.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// What one answer may hold, unless a single message is longer. The rest is for the next.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Answers a request to `/poll` whose host is checked.
-pub(crate) async fn handle(_site: Site, _request: Request<Body>) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response
+pub(crate) async fn handle(site: Site, request: Request<Body>) -> Response<Body> {
+    web::answer(site, request, "GET, POST", serve).await
+}
+
+async fn serve(site: Site, request: Request<()>, body: Body) -> Result<Response<Body>, Rejection> {
+    match *request.method() {
+        Method::GET => {
+            let asked = Asked::read(request.uri().query(), request.headers())?;
+            let reader = match resume(&site, &asked)? {
+                Some(reader) => reader,
+                None => begin(&site, &request, asked).await?,
+            };
+            Ok(answer(reader).await)
+        }
+        Method::POST => post::take(site, request, body, Transport::Poll).await,
+        _ => Err(wrong_method(&request, "GET, POST")),
+    }
+}
+
+/// The session of the poll before, if it is here and where the client is. If its answer was lost on
+/// the way, the client is behind it, and begins anew from where it is.
+fn resume(site: &Site, asked: &Asked) -> Result<Option<Reader>, Rejection> {
+    let Some(secret) = &asked.session else { return Ok(None) };
+    match site.node.kept.attend(secret, &site.node) {
+        Ok(reader) => {
+            let position = reader.kept.position().unwrap_or_default();
+            if asked.position.as_ref() == Some(&position) && asked.channels == reader.kept.channels
+            {
+                return Ok(Some(reader));
+            }
+            reader.end();
+            Ok(None)
+        }
+        Err(NotAttended::Unknown) => Ok(None),
+        Err(NotAttended::Taken) => {
+            let message = "another poll of this session waits; send the next when it is answered";
+            Err(Rejection::new(StatusCode::CONFLICT, "session_busy", message))
+        }
+    }
+}
+
+async fn begin(site: &Site, request: &Request<()>, asked: Asked) -> Result<Reader, Rejection> {
+    let since = Since::read(asked.position.as_deref(), &asked.channels);
+    let kind = match since {
+        Since::Cursor(_) => Kind::Resume,
+        Since::Now | Since::Unknown => Kind::New,
+    };
+    let Site { peer, shard, node } = site;
+    let visitor = enter_by_request(node, request, *peer, kind, asked.ticket.as_ref()).await?;
+    // Nobody reads between two polls. What does not fit is read from the history by the next.
+    let mailbox = Arc::new(Mailbox::new(queue_bytes(site)));
+    let arrival = Arrival {
+        transport: Transport::Poll,
+        line: Line::Mailbox(mailbox.clone()),
+        identity: visitor.identity,
+        slot: Some(visitor.slot),
+        client: Some(visitor.client),
+    };
+    let mut session = Session::open(node, shard, arrival);
+    let secret = SessionSecret::random();
+    let text = secret.text();
+    let opening = match since {
+        Since::Now => Opening::Greeting { session: &text, ping_interval: WAIT },
+        Since::Cursor(_) | Since::Unknown => Opening::Continuing,
+    };
+    session.follow(&asked.channels, &since, opening).await.map_err(|fault| rejection(&fault))?;
+    let channels = asked.channels;
+    let terms = Terms { secret, channels, mailbox, since, linger: LINGER, patience: None };
+    Ok(keep(session, terms))
+}
+
+/// What there is, as soon as there is something.
+async fn answer(reader: Reader) -> Response<Body> {
+    let kept = &reader.kept;
+    let _ = tokio::time::timeout(WAIT, kept.mailbox.wait()).await;
+    let mut messages = String::new();
+    for letter in kept.mailbox.take(ANSWER_BYTES_MAX) {
+        kept.pass(&letter);
+        push(&mut messages, &letter.text);
+    }
+    let closed = kept.mailbox.closed();
+    if let Some((code, reason)) = &closed {
+        push(&mut messages, &close_message(*code, reason));
+    }
+    let position = kept.position().unwrap_or_default();
+    let body = match closed {
+        None => {
+            let session = kept.secret.text();
+            format!(r#"{{"messages":[{messages}],"position":"{position}","session":"{session}"}}"#)
+        }
+        Some(_) => {
+            reader.end();
+            format!(r#"{{"messages":[{messages}],"position":"{position}"}}"#)
+        }
+    };
+    json(StatusCode::OK, body)
+}
+
+fn push(messages: &mut String, message: &str) {
+    if !messages.is_empty() {
+        messages.push(',');
+    }
+    messages.push_str(message);
 }

@@ -1,13 +1,233 @@
-//! `/sse`: protocol v1 over server-sent events.
+//! `/sse`: protocol v1 as server-sent events, with POST for what the client sends.
 
-use ::http::{Request, Response, StatusCode};
-use axum::body::Body;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use ::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use ::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
+use http_body::Frame;
+use openline_protocol::close;
+use openline_ws::Rejection;
+
+use super::asked::Asked;
+use super::entry::{enter_by_request, identify};
+use super::event::{COMMENT, STOP_MARK, write_close, write_event, write_retry};
+use super::kept::{Reader, SessionSecret, Terms, keep};
+use super::post::{self, queue_bytes};
+use super::web::{self, forbid_keeping, json, no_content, rejection, wrong_method};
+use crate::auth::TICKET_LIFETIME;
+use crate::clock::Clock;
+use crate::config::SlowConsumer;
 use crate::connection::Site;
+use crate::exchange::{Line, Mailbox, Since};
+use crate::guard::Kind;
+use crate::metrics::Transport;
+use crate::session::{Arrival, Opening, Session};
+
+/// After so much quiet a comment is sent.
+const COMMENT_AFTER: Duration = Duration::from_secs(15);
+
+/// How much is written at a time. What is more waits in the mailbox, which has a bound.
+const CHUNK_BYTES_MAX: usize = 16 << 10;
+
+/// How long a browser waits before it opens a stream again that broke, and how much longer by
+/// chance, so that not all come together.
+const RETRY_MS: u64 = 1_000;
+const RETRY_SPREAD_MS: u64 = 2_000;
+
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Answers a request to `/sse` or `/sse/ticket` whose host is checked.
-pub(crate) async fn handle(_site: Site, _request: Request<Body>) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NOT_FOUND;
+pub(crate) async fn handle(site: Site, request: Request<Body>) -> Response<Body> {
+    match request.uri().path() {
+        "/sse/ticket" => web::answer(site, request, "POST", give_ticket).await,
+        _ => web::answer(site, request, "GET, POST", serve).await,
+    }
+}
+
+async fn serve(site: Site, request: Request<()>, body: Body) -> Result<Response<Body>, Rejection> {
+    match *request.method() {
+        Method::GET => match open(&site, &request).await {
+            Err(refused) if is_passing(&refused) && takes_events(&request) => {
+                Ok(events(Body::from(ended(&refused))))
+            }
+            opened => opened,
+        },
+        Method::POST => post::take(site, request, body, Transport::Sse).await,
+        _ => Err(wrong_method(&request, "GET, POST")),
+    }
+}
+
+/// A ticket for whoever shows a token: it stands for it once, in an address.
+async fn give_ticket(
+    site: Site,
+    request: Request<()>,
+    _: Body,
+) -> Result<Response<Body>, Rejection> {
+    if request.method() != Method::POST {
+        return Err(wrong_method(&request, "POST"));
+    }
+    let identity = identify(&site.node, &request).await?;
+    let ticket = site.node.tickets.issue(identity, Clock::wall_seconds()).map_err(|full| {
+        Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", full.to_string())
+    })?;
+    let ticket = ticket.expose();
+    let body = format!(r#"{{"ticket":"{ticket}","expiresIn":{TICKET_LIFETIME}}}"#);
+    Ok(json(StatusCode::OK, body))
+}
+
+async fn open(site: &Site, request: &Request<()>) -> Result<Response<Body>, Rejection> {
+    let mut asked = Asked::read(request.uri().query(), request.headers())?;
+    // A browser that lost its connection sends this; what is in the address is older.
+    if let Some(last) = request.headers().get(LAST_EVENT_ID) {
+        let last = String::from_utf8_lossy(last.as_bytes()).into_owned();
+        if last.starts_with(STOP_MARK) {
+            return Ok(no_content());
+        }
+        asked.position = Some(last);
+    }
+    let position = asked.position.as_deref().map(|position| position.trim_start_matches(STOP_MARK));
+    let since = Since::read(position, &asked.channels);
+    let kind = match since {
+        Since::Cursor(_) => Kind::Resume,
+        Since::Now | Since::Unknown => Kind::New,
+    };
+    let Site { peer, shard, node } = site;
+    let visitor = enter_by_request(node, request, *peer, kind, asked.ticket.as_ref()).await?;
+    let mailbox = Arc::new(match node.exchange.config.limits.slow_consumer {
+        SlowConsumer::Close => Mailbox::closing_when_full(queue_bytes(site)),
+        SlowConsumer::Gap | SlowConsumer::Conflate => Mailbox::new(queue_bytes(site)),
+    });
+    let arrival = Arrival {
+        transport: Transport::Sse,
+        line: Line::Mailbox(mailbox.clone()),
+        identity: visitor.identity,
+        slot: Some(visitor.slot),
+        client: Some(visitor.client),
+    };
+    let mut session = Session::open(node, shard, arrival);
+    let secret = SessionSecret::random();
+    let text = secret.text();
+    let opening = Opening::Greeting { session: &text, ping_interval: COMMENT_AFTER };
+    session.follow(&asked.channels, &since, opening).await.map_err(|fault| rejection(&fault))?;
+    let channels = asked.channels;
+    let terms = Terms {
+        secret,
+        channels,
+        mailbox,
+        since,
+        linger: Duration::ZERO,
+        patience: Some(node.exchange.config.limits.queue_age),
+    };
+    let stream = EventStream { reader: keep(session, terms), is_begun: false, is_ended: false };
+    Ok(events(Body::new(EventBody { next: Some(Box::pin(stream.next())) })))
+}
+
+fn events(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    forbid_keeping(headers);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // nginx passes on what it has.
+    let buffering = HeaderName::from_static("x-accel-buffering");
+    headers.insert(buffering, HeaderValue::from_static("no"));
     response
+}
+
+/// Whether the same request may be taken later.
+fn is_passing(rejection: &Rejection) -> bool {
+    let status = rejection.status;
+    status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::SERVICE_UNAVAILABLE
+}
+
+fn takes_events(request: &Request<()>) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/event-stream"))
+}
+
+/// A stream that ends at once. A browser gives up for good when it is answered with an error; this
+/// makes it come again, when it is told to.
+fn ended(refused: &Rejection) -> String {
+    let seconds =
+        refused.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut out = String::new();
+    write_close(&mut out, (close::TRY_AGAIN_LATER, &refused.message), None, rand::random());
+    if let Some(seconds) = seconds.map(|seconds: u64| seconds.saturating_mul(1_000)) {
+        // The last one counts.
+        write_retry(&mut out, seconds + rand::random::<u64>() % 1_000);
+        out.push('\n');
+    }
+    out
+}
+
+/// What goes out on a stream.
+struct EventStream {
+    reader: Reader,
+    is_begun: bool,
+    is_ended: bool,
+}
+
+impl EventStream {
+    /// The next bytes; none at its end. It takes from the mailbox when it is asked, not before: a
+    /// client that does not read leaves what is for it there.
+    async fn next(mut self) -> (Self, Option<Bytes>) {
+        let mut out = String::new();
+        if !self.is_begun {
+            self.is_begun = true;
+            write_retry(&mut out, RETRY_MS + rand::random::<u64>() % RETRY_SPREAD_MS);
+            out.push('\n');
+        }
+        let mailbox = self.reader.kept.mailbox.clone();
+        loop {
+            for letter in mailbox.take(CHUNK_BYTES_MAX) {
+                let moved = self.reader.kept.pass(&letter);
+                let id = moved.then(|| self.reader.kept.position()).flatten();
+                write_event(&mut out, id.as_deref(), &letter.text);
+            }
+            if !out.is_empty() {
+                return (self, Some(out.into()));
+            }
+            if self.is_ended {
+                return (self, None);
+            }
+            if let Some((code, reason)) = mailbox.closed() {
+                self.is_ended = true;
+                let position = self.reader.kept.position();
+                write_close(&mut out, (code, &reason), position.as_deref(), rand::random());
+                return (self, Some(out.into()));
+            }
+            if tokio::time::timeout(COMMENT_AFTER, mailbox.wait()).await.is_err() {
+                return (self, Some(Bytes::from_static(COMMENT.as_bytes())));
+            }
+        }
+    }
+}
+
+type Next = Pin<Box<dyn Future<Output = (EventStream, Option<Bytes>)> + Send>>;
+
+/// The body of a stream.
+struct EventBody {
+    next: Option<Next>,
+}
+
+impl HttpBody for EventBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let Some(next) = &mut self.next else { return Poll::Ready(None) };
+        let (stream, bytes) = ready!(next.as_mut().poll(cx));
+        // The reader's place is free when the stream is dropped.
+        self.next = bytes.is_some().then(|| Box::pin(stream.next()) as Next);
+        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
 }

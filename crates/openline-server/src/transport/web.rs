@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use openline_protocol::Fault;
@@ -57,6 +57,13 @@ where
 /// A body of a request, which may be as long as a message may be.
 pub(super) async fn read_body(site: &Site, body: Body) -> Result<Bytes, Rejection> {
     let most = site.node.exchange.config.limits.message.bytes();
+    let too_large = || {
+        let message = format!("a message has at most {most} bytes");
+        Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    };
+    if body.size_hint().lower() > most {
+        return Err(too_large());
+    }
     let limited = Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX));
     let Ok(read) = tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await else {
         let seconds = BODY_TIMEOUT.as_secs();
@@ -64,10 +71,7 @@ pub(super) async fn read_body(site: &Site, body: Body) -> Result<Bytes, Rejectio
         return Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, "timeout", message));
     };
     read.map(|body| body.to_bytes()).map_err(|error| match error.is::<LengthLimitError>() {
-        true => {
-            let message = format!("a message has at most {most} bytes");
-            Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-        }
+        true => too_large(),
         false => {
             let message = "the body could not be read to its end";
             Rejection::new(StatusCode::BAD_REQUEST, "bad_request", message)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openline_protocol::{Format, close};
 use openline_ws::{
-    CloseCode, CloseReason, Config, Limits, QueueOptions, Reader, SlowConsumer, Timeouts, WebSocket,
+    CloseReason, Config, Limits, QueueOptions, Reader, SlowConsumer, Timeouts, WebSocket,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -21,10 +21,11 @@ use crate::shard::Shard;
 const PROTOCOLS: [(&str, Format); 2] =
     [("openline.v1.json", Format::Json), ("openline.v1.msgpack", Format::MessagePack)];
 
-/// The subprotocol to choose. A client that offers none, or none that is known, reads JSON.
+/// The subprotocol to choose, whatever the order in which they are offered. A client that offers
+/// none, or none that is known, reads JSON.
 pub(crate) fn protocol(offered: &[String]) -> Option<&'static str> {
-    let known = |offer: &String| PROTOCOLS.iter().find(|(name, _)| offer == name);
-    offered.iter().find_map(known).map(|(name, _)| *name)
+    let known = PROTOCOLS.iter().find(|(name, _)| offered.iter().any(|offer| offer == name));
+    known.map(|(name, _)| *name)
 }
 
 /// The settings of the lines.
@@ -41,26 +42,36 @@ pub(crate) fn settings(config: &ServerConfig) -> Arc<Config> {
     })
 }
 
-/// Serves a line until it closes.
-pub(crate) async fn serve<S>(ws: WebSocket<S>, visitor: Visitor, shard: Arc<Shard>, node: Arc<Node>)
+/// Serves a line until it closes, in a task of its own that is as small as it can be.
+pub(crate) fn spawn<S>(ws: WebSocket<S>, visitor: Visitor, shard: Arc<Shard>, node: Arc<Node>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let chosen = PROTOCOLS.iter().find(|(name, _)| ws.protocol() == Some(name));
     let format = chosen.map_or(Format::Json, |(_, format)| *format);
-    let (mut reader, sender) = ws.split_with(queue(&node.exchange.config));
-    let line = Line::WebSocket { sender: sender.clone(), format };
+    let (reader, sender) = ws.split_with(queue(&node.exchange.config));
+    let line = Line::WebSocket { sender, format };
     let Visitor { client, slot, identity } = visitor;
     let transport = Transport::WebSocket;
     let arrival = Arrival { transport, line, identity, slot: Some(slot), client: Some(client) };
-    let mut session = Session::open(&node, &shard, arrival);
+    // Boxed, because a future holds what it was given once more as what it works with.
+    let session = Box::new(Session::open(&node, &shard, arrival));
+    drop(tokio::spawn(serve(reader, session)));
+}
+
+async fn serve<S>(mut reader: Reader<S>, mut session: Box<Session>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     Box::pin(session.welcome()).await;
     if catch_panic(converse(&mut reader, &mut session)).await.is_err() {
-        node.metrics.panicked();
-        let _ = sender.close(CloseCode::INTERNAL_ERROR, "internal error");
-        while let Ok(Some(_)) = reader.recv().await {}
+        session.node.metrics.panicked();
+        session.node.log.panicked(&session.client);
+        session.line.close(close::INTERNAL_ERROR, "internal error");
+        // Boxed as all that is rare: the task of an idle line is as large as its largest state.
+        Box::pin(async { while let Ok(Some(_)) = reader.recv().await {} }).await;
     }
-    node.metrics.line_closed(reader.closed().map(|closed| closed.reason.code.0));
+    session.node.metrics.line_closed(reader.closed().map(|closed| closed.reason.code.0));
 }
 
 async fn converse<S>(reader: &mut Reader<S>, session: &mut Session)
@@ -70,7 +81,9 @@ where
     loop {
         // An error has been told to the peer and is the line's end, as a close is.
         let Ok(Some(message)) = reader.recv().await else { return };
-        session.receive(message).await;
+        if let Some(rest) = session.receive(message) {
+            rest.await;
+        }
     }
 }
 
@@ -84,4 +97,18 @@ fn queue(config: &ServerConfig) -> QueueOptions {
     };
     let bytes_max = usize::try_from(config.limits.queue.bytes()).unwrap_or(usize::MAX);
     QueueOptions { bytes_max, slow_consumer }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F: Future>(_: impl FnOnce(Reader<tokio::net::TcpStream>, Box<Session>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_task_of_an_idle_line_is_small() {
+        assert!(size(serve) <= 128, "{} bytes", size(serve));
+    }
 }

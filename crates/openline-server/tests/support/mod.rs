@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub(crate) mod packed;
+pub(crate) mod talk;
+
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;

@@ -87,7 +87,12 @@ impl Bench {
     }
 
     fn append(&self, record: &str) {
-        self.store.append(Bytes::copy_from_slice(record.as_bytes()), 0).unwrap();
+        let until = std::time::Instant::now() + PATIENCE;
+        // It takes none in while it reports what it could not write.
+        while self.store.append(Bytes::copy_from_slice(record.as_bytes()), 0).is_err() {
+            assert!(std::time::Instant::now() < until);
+            std::thread::yield_now();
+        }
     }
 
     fn report(&self) -> Result<u64, StoreError> {

@@ -1,1 +1,0 @@
-//! The contract of [`Broker`](super::Broker), held by each implementation.

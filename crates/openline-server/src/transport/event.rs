@@ -1,0 +1,112 @@
+//! How server-sent events are written (the HTML standard, section 9.2).
+
+use std::fmt::Write as _;
+
+use openline_protocol::close::{self, Policy};
+
+/// What begins the id of the last event of a stream that is not to be opened again: a browser sends
+/// it back when it comes again all the same, and is told to stop.
+pub(super) const STOP_MARK: char = '!';
+
+/// A comment: keeps proxies from taking a quiet stream for a dead one, and finds out who is gone.
+pub(super) const COMMENT: &str = ":\n\n";
+
+/// Appends how long a browser waits before it opens a stream again that broke.
+pub(super) fn write_retry(out: &mut String, ms: u64) {
+    let _ = writeln!(out, "retry: {ms}");
+}
+
+/// Appends an event. It has no name, so that a page's `onmessage` gets it.
+pub(super) fn write_event(out: &mut String, id: Option<&str>, data: &str) {
+    if let Some(id) = id {
+        let _ = writeln!(out, "id: {id}");
+    }
+    // A line ends with any of the three.
+    let data = data.replace("\r\n", "\n").replace('\r', "\n");
+    for line in data.split('\n') {
+        let _ = writeln!(out, "data: {line}");
+    }
+    out.push('\n');
+}
+
+/// Appends the last event: why the stream ends, and when to open another. `position` is what the
+/// reader has.
+pub(super) fn write_close(
+    out: &mut String,
+    (code, reason): (u16, &str),
+    position: Option<&str>,
+    random: u64,
+) {
+    let retry_ms = match close::policy(Some(code)) {
+        Policy::Retry => Some(500 + random % 2_000),
+        Policy::RetryLater => Some(30_000 + random % 15_000),
+        // With the cookie of then.
+        Policy::NewToken => Some(1_000),
+        Policy::Stop => None,
+    };
+    let id = match retry_ms {
+        Some(ms) => {
+            write_retry(out, ms);
+            None
+        }
+        None => Some(format!("{STOP_MARK}{}", position.unwrap_or_default())),
+    };
+    write_event(out, id.as_deref(), &close_message(code, reason));
+}
+
+/// What a close code is where there is no WebSocket to close.
+pub(super) fn close_message(code: u16, reason: &str) -> String {
+    let reason = serde_json::Value::from(reason);
+    format!(r#"{{"type":"close","code":{code},"reason":{reason}}}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    fn event(id: Option<&str>, data: &str) -> String {
+        let mut out = String::new();
+        write_event(&mut out, id, data);
+        out
+    }
+
+    #[test]
+    fn an_event_is_an_id_and_data() {
+        assert_eq!(event(Some("x"), "{}"), "id: x\ndata: {}\n\n");
+        assert_eq!(event(None, "{}"), "data: {}\n\n");
+        assert_eq!(event(None, ""), "data: \n\n");
+    }
+
+    #[test]
+    fn each_line_of_the_data_is_a_line_of_its_own() {
+        for data in ["a\nb", "a\r\nb", "a\rb"] {
+            assert_eq!(event(None, data), "data: a\ndata: b\n\n", "{data:?}");
+        }
+        assert_eq!(event(None, "a\n"), "data: a\ndata: \n\n");
+        assert_eq!(event(None, "\n\r"), "data: \ndata: \ndata: \n\n");
+    }
+
+    #[test]
+    fn the_last_event_says_whether_and_when_to_come_again() {
+        let last = |code| {
+            let mut out = String::new();
+            write_close(&mut out, (code, "so"), Some("P"), 7);
+            out
+        };
+        let data =
+            |code| format!("data: {{\"type\":\"close\",\"code\":{code},\"reason\":\"so\"}}\n\n");
+        assert_eq!(last(1001), format!("retry: 507\n{}", data(1001)));
+        assert_eq!(last(1013), format!("retry: 30007\n{}", data(1013)));
+        assert_eq!(last(4000), format!("retry: 1000\n{}", data(4000)));
+        assert_eq!(last(4005), format!("id: !P\n{}", data(4005)));
+    }
+
+    #[test]
+    fn a_reason_is_json() {
+        let message = close_message(4005, "say \"bye\"\n");
+        let read: serde_json::Value = serde_json::from_str(&message).unwrap();
+        assert_eq!(read["reason"], "say \"bye\"\n");
+    }
+}
