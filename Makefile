@@ -27,7 +27,7 @@ check: fmt clippy tidy unit ## The quick gate: format, lints, rules, unit tests 
 
 test: setup fmt clippy tidy unit wasm web-check programs autobahn-quick peers ## All that a change must pass
 
-check-all: test conformance doc deny fuzz ## test, and all that takes longer
+check-all: test long conformance doc deny fuzz ## test, and all that takes longer
 
 conformance: setup programs ## All 517 Autobahn cases: server, client, server through HAProxy over HTTP/2
 	$(call say,Autobahn: all cases against the server)
@@ -64,10 +64,14 @@ unit: ## Run the crates' tests
 	$(call say,Tests of the crates)
 	cargo test --workspace --exclude tidy --all-features --locked --quiet
 
-wasm: ## Build the protocol crate for a machine without sockets and clocks
-	$(call say,The protocol crate for wasm32)
+long: ## Run the tests that take minutes: 100 kills, 1,000 cuts
+	$(call say,Long tests)
+	cargo test -p openline-server -p openline --locked -- --ignored
+
+wasm: ## Build the pure crates for a machine without sockets and clocks
+	$(call say,The pure crates for wasm32)
 	rustup target add wasm32-unknown-unknown
-	cargo build -p openline-ws-proto --target wasm32-unknown-unknown --locked
+	cargo build -p openline-ws-proto -p openline-protocol -p openline-engine --target wasm32-unknown-unknown --locked
 
 web-check: web/node_modules/.package-lock.json ## Check the pages, and that web/dist is what web/src builds to
 	$(call say,Pages: types and built output and tests)
@@ -117,5 +121,5 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	cd web && npm ci --no-audit --no-fund
 	touch $@
 
-.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit wasm web-check \
+.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit long wasm web-check \
 	programs autobahn-quick peers doc deny fuzz help

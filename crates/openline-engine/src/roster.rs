@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use openline_protocol::Member;
+use openline_protocol::{Data, Member};
 
 /// Members named in one change. Beyond it the change only counts.
 const NAMED_MAX: usize = 100;
@@ -48,11 +48,45 @@ pub struct MemberPage {
 /// The members of a channel.
 #[derive(Debug, Default)]
 pub struct Roster {
-    members: BTreeMap<Arc<str>, Member>,
+    members: BTreeMap<Arc<str>, Present>,
     gathered: BTreeMap<Arc<str>, Happened>,
     /// More happened than is named.
     overflowed: bool,
     due: Option<u64>,
+}
+
+/// A member without its client id. Most say nothing about themselves, and there may be as many as
+/// there are lines.
+#[derive(Debug)]
+struct Present {
+    user: Option<Arc<str>>,
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug)]
+struct More {
+    info: Option<Data>,
+    status: Option<Arc<str>>,
+    data: Option<Data>,
+}
+
+impl Present {
+    fn new(member: Member) -> Self {
+        let Member { client_id: _, user, info, status, data } = member;
+        let says_more = info.is_some() || status.is_some() || data.is_some();
+        Self { user, more: says_more.then(|| Box::new(More { info, status, data })) }
+    }
+
+    fn member(&self, client: &Arc<str>) -> Member {
+        let more = self.more.as_deref();
+        Member {
+            client_id: client.clone(),
+            user: self.user.clone(),
+            info: more.and_then(|more| more.info.clone()),
+            status: more.and_then(|more| more.status.clone()),
+            data: more.and_then(|more| more.data.clone()),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -66,7 +100,7 @@ impl Roster {
     /// Somebody came. Returns when [`Roster::poll_change`] is due, if it was not due before.
     pub fn join(&mut self, member: Member, now: u64) -> Option<u64> {
         let client = member.client_id.clone();
-        self.members.insert(client.clone(), member);
+        self.members.insert(client.clone(), Present::new(member));
         let happened = match self.gathered.remove(&client) {
             // For those who have not heard of the going there was none.
             Some(Happened::Left(_)) => Happened::Updated,
@@ -82,9 +116,12 @@ impl Roster {
         change: impl FnOnce(&mut Member),
         now: u64,
     ) -> Option<u64> {
-        let member = self.members.get_mut(client)?;
-        change(member);
-        let client = member.client_id.clone();
+        let (client, _) = self.members.get_key_value(client)?;
+        let client = client.clone();
+        let present = self.members.get_mut(&client)?;
+        let mut member = present.member(&client);
+        change(&mut member);
+        *present = Present::new(member);
         let happened = match self.gathered.remove(&client) {
             Some(Happened::Joined) => Happened::Joined,
             _ => Happened::Updated,
@@ -94,8 +131,8 @@ impl Roster {
 
     /// Somebody went. As [`Roster::join`].
     pub fn leave(&mut self, client: &str, now: u64) -> Option<u64> {
-        let member = self.members.remove(client)?;
-        let client = member.client_id.clone();
+        let (client, present) = self.members.remove_entry(client)?;
+        let member = present.member(&client);
         match self.gathered.remove(&client) {
             // Nobody has heard of it, so nobody needs to hear that it went.
             Some(Happened::Joined) => self.set_due(now),
@@ -130,7 +167,7 @@ impl Roster {
             ..Change::default()
         };
         for (client, happened) in std::mem::take(&mut self.gathered) {
-            let member = self.members.get(&client).cloned();
+            let member = self.members.get(&client).map(|present| present.member(&client));
             match (happened, member) {
                 (Happened::Joined, Some(member)) => change.joined.push(member),
                 (Happened::Updated, Some(member)) => change.updated.push(member),
@@ -147,7 +184,8 @@ impl Roster {
     pub fn page(&self, after: Option<&str>, limit: usize) -> MemberPage {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = self.members.range::<str, _>((from, Bound::Unbounded));
-        let members: Vec<_> = rest.by_ref().take(limit).map(|(_, member)| member.clone()).collect();
+        let members: Vec<_> =
+            rest.by_ref().take(limit).map(|(client, present)| present.member(client)).collect();
         let next = rest.next().and_then(|_| members.last().map(|last| last.client_id.clone()));
         MemberPage { members, count: self.members.len() as u64, next }
     }

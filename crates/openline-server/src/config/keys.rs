@@ -33,8 +33,8 @@ table! {
         /// Keep everything in memory and write nothing, not even an API key.
         ephemeral: bool = false;
 
-        /// Serve the pages to try the server, /chat, /echo and the Socket.IO chat. They let
-        /// everyone in, whatever `[auth]` says.
+        /// Serve the pages to try the server, /chat and /echo. They let everyone in, whatever
+        /// `[auth]` says.
         demo: bool = false, without a file true;
 
         /// Allow what is refused for safety: an address that other machines can reach although
@@ -85,8 +85,9 @@ table! {
 table! {
     /// Who may send requests, and from where.
     "http" Http {
-        /// Pages of other hosts that may open lines and read answers. Pages of the same host may
-        /// always; programs that are no browsers send no origin and are not held by this.
+        /// Pages that may open lines and read answers. Without a list those of the same host may, or
+        /// of this machine on a loopback address; with one, only those that it names. Programs that
+        /// are no browsers send no origin and are not held by this.
         allowed_origins: Vec<OriginPattern> = [];
 
         /// The hosts that requests may be for; the names of this machine always are. Empty means

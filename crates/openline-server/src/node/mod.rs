@@ -50,6 +50,7 @@ pub(crate) struct Node {
     pub(crate) rooms: Rooms,
     /// How WebSocket lines are set up.
     pub(crate) line_settings: Arc<openline_ws::Config>,
+    pub(crate) queue_options: Arc<openline_ws::QueueOptions>,
     numbers: AtomicU64,
 }
 

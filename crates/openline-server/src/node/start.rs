@@ -21,6 +21,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::shard::Shard;
 use crate::transport::KeptSessions;
+use crate::transport::websocket;
 use crate::webhook::Webhooks;
 
 /// Users and channels whose rates are known at a time.
@@ -98,7 +99,8 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
     let broker = broker(&config, clock, interest.clone(), &log)?;
     let api_keys = api_keys(&config, &log)?;
     let user_lines = UserLines::new(options::duplicates(&config));
-    let line_settings = crate::transport::websocket::settings(&config);
+    let line_settings = websocket::settings(&config);
+    let queue_options = Arc::new(websocket::queue(&config));
     Ok(Node {
         exchange: Arc::new(Exchange::new(broker, interest, config, clock)),
         guard,
@@ -116,6 +118,7 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         tls,
         rooms: Rooms::new(shards),
         line_settings,
+        queue_options,
         numbers: AtomicU64::new(0),
     })
 }

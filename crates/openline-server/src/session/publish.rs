@@ -102,10 +102,27 @@ impl Acknowledge {
 
 /// A type that is not built in.
 pub(super) fn unknown_type(kind: &str) -> Fault {
-    let shown = kind.escape_debug();
-    let message = format!("unknown type {shown}; to send it to a channel, publish it as the event");
-    Fault::new(ErrorCode::UnknownType, message)
+    let shown: String = kind.escape_debug().take(64).collect();
+    let near = REQUESTS.iter().find(|near| strsim::damerau_levenshtein(near, &shown) <= 2);
+    let hint = match near {
+        Some(near) => format!("did you mean {near}?"),
+        None => "to send it to a channel, publish it as the event".to_owned(),
+    };
+    Fault::new(ErrorCode::UnknownType, format!("unknown type {shown}; {hint}"))
 }
+
+/// The types that a client may send.
+const REQUESTS: [&str; 9] = [
+    "auth",
+    "subscribe",
+    "unsubscribe",
+    "publish",
+    "presence",
+    "history",
+    "setPresence",
+    "typing",
+    "ping",
+];
 
 impl Session {
     /// A type that is not built in: the backend answers, where there is one.

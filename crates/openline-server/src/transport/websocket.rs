@@ -49,7 +49,7 @@ where
 {
     let chosen = PROTOCOLS.iter().find(|(name, _)| ws.protocol() == Some(name));
     let format = chosen.map_or(Format::Json, |(_, format)| *format);
-    let (reader, sender) = ws.split_with(queue(&node.exchange.config));
+    let (reader, sender) = ws.split_with(node.queue_options.clone());
     let line = Line::WebSocket { sender, format };
     let Visitor { client, slot, identity } = visitor;
     let transport = Transport::WebSocket;
@@ -87,7 +87,8 @@ where
     }
 }
 
-fn queue(config: &ServerConfig) -> QueueOptions {
+/// What may wait for a line.
+pub(crate) fn queue(config: &ServerConfig) -> QueueOptions {
     let slow_consumer = match config.limits.slow_consumer {
         config::SlowConsumer::Close => {
             SlowConsumer::Close(CloseReason::new(close::SLOW_CONSUMER, "slow consumer"))

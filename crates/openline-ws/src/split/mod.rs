@@ -75,10 +75,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
     }
 
     /// Splits the line.
-    pub fn split_with(self, options: QueueOptions) -> (Reader<S>, Sender) {
+    ///
+    /// Options in an [`Arc`] are shared by all lines that are given the same.
+    pub fn split_with(self, options: impl Into<Arc<QueueOptions>>) -> (Reader<S>, Sender) {
         let state = State {
             ws: self,
-            options,
+            options: options.into(),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             stats: QueueStats::default(),

@@ -18,7 +18,7 @@ use crate::websocket::WebSocket;
 #[derive(Debug)]
 pub(super) struct State<S> {
     pub(super) ws: WebSocket<S>,
-    pub(super) options: QueueOptions,
+    pub(super) options: Arc<QueueOptions>,
     /// What waits because the socket takes nothing: kept as messages, so that a policy can choose
     /// among them. While the socket takes what it is given this is empty.
     pub(super) backlog: VecDeque<Waiting>,

@@ -112,8 +112,11 @@ impl Trial {
 /// A tail that remembers.
 #[derive(Default)]
 struct Recorder {
-    got: Mutex<Vec<(Arc<Publication>, Option<Arc<str>>)>>,
+    got: Mutex<Vec<HandedOn>>,
 }
+
+/// A publication, and who does not get it.
+type HandedOn = (Arc<Publication>, Option<Arc<str>>);
 
 impl Tail for Recorder {
     fn is_heard(&self, _: &ChannelName) -> bool {

@@ -269,7 +269,7 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
         "auth.keys = [{id = \"a\", secret_file = \"x\"}, {id = \"a\", secret_file = \"y\"}]",
         "auth.keys[1]: another key has the id \"a\" too",
     ),
-    ("api.keys = [\"swordfish\"]", "api.keys[0] has 9 characters; 16 are the least"),
+    ("api.keys = [\"swordfish\"]", "api.keys[0] has 9 characters; 32 are the least"),
     (
         "api.keys = [\"swordfish swordfish\"]",
         "api.keys[0] can only have printable ASCII, no spaces",
