@@ -66,7 +66,8 @@ unit: ## Run the crates' tests
 
 long: ## Run the tests that take minutes: 100 kills, 1,000 cuts
 	$(call say,Long tests)
-	cargo test -p openline-server -p openline --locked -- --ignored
+	cargo test -p openline-server --locked --test cuts -- --ignored --test-threads=1
+	cargo test -p openline --locked --test durability -- --ignored
 
 wasm: ## Build the pure crates for a machine without sockets and clocks
 	$(call say,The pure crates for wasm32)

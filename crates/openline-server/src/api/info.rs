@@ -14,7 +14,7 @@ struct Info<'a> {
     /// Milliseconds.
     uptime: u64,
     sessions: usize,
-    channels: usize,
+    channels: u64,
     level: &'static str,
     history: Kept<'a>,
     limits: Limits,
@@ -56,7 +56,7 @@ pub(super) fn info(node: &Node) -> String {
         version: env!("CARGO_PKG_VERSION"),
         uptime: u64::try_from(node.exchange.clock.uptime().as_millis()).unwrap_or(u64::MAX),
         sessions: node.exchange.shards().iter().map(|shard| shard.hub().len()).sum(),
-        channels: node.exchange.channel_count(),
+        channels: node.exchange.occupancy().0,
         level: node.exchange.broker().level(),
         history: Kept {
             channels: health.channels,

@@ -7,6 +7,7 @@ use axum::body::Body;
 use super::key;
 use crate::metrics::{self, Gauges, Process};
 use crate::node::Node;
+use crate::store;
 
 /// Answers a GET.
 pub(crate) fn metrics(node: &Node, headers: &HeaderMap) -> Response<Body> {
@@ -25,19 +26,22 @@ pub(crate) fn metrics(node: &Node, headers: &HeaderMap) -> Response<Body> {
 fn gauges(node: &Node) -> Gauges {
     let exchange = &node.exchange;
     let config = &exchange.config;
-    let occupied = exchange.channels("", None, usize::MAX);
+    let (channels, subscriptions) = exchange.occupancy();
+    let store = exchange.broker().store();
     let waiting: usize = exchange.shards().iter().map(|shard| shard.waiting()).sum();
     Gauges {
         version: env!("CARGO_PKG_VERSION"),
         lines: node.guard.lines().into(),
         lines_max: config.limits.connections.map(|most| most.get().into()),
-        subscriptions: occupied.iter().map(|(_, count)| count).sum(),
-        channels: occupied.len() as u64,
+        subscriptions,
+        channels,
         shard_messages_waiting: waiting as u64,
         broker: exchange.broker().health(),
         history_bytes_max: Some(config.history.memory_max.bytes()),
-        store: None,
-        store_queue_bytes_max: None,
+        store_queue_bytes_max: store
+            .is_some()
+            .then(|| u64::try_from(store::Options::default().queue_bytes_max).unwrap_or(u64::MAX)),
+        store,
         webhooks: node.webhooks.as_ref().map(|webhooks| webhooks.counters()),
         process: Process::read(),
     }

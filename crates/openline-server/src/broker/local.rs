@@ -1,11 +1,13 @@
 //! [`LocalBroker`]: the broker of a single node, in this process, with or without a store.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, ThreadId};
 
 use bytestring::ByteString;
 use openline_engine::{Draft, History, Ordered, Page, PageLimits, Query, Recovery};
 use openline_protocol::{ChannelName, Position, Publication, Reason};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::record::Record;
@@ -32,6 +34,8 @@ pub(crate) struct LocalOptions {
 pub(crate) struct LocalBroker {
     stripes: Arc<Stripes>,
     store: Option<Store<Ticket>>,
+    /// Which thread is to wake the store at the end of its turn.
+    waking: Arc<Mutex<Option<ThreadId>>>,
     level: &'static str,
 }
 
@@ -39,7 +43,7 @@ impl LocalBroker {
     /// A broker that keeps entries in memory only.
     pub(crate) fn in_memory(options: LocalOptions, clock: Clock, tail: Arc<dyn Tail>) -> Self {
         let stripes = Arc::new(Stripes::new(options, clock, tail));
-        Self { stripes, store: None, level: "memory" }
+        Self { stripes, store: None, waking: Arc::default(), level: "memory" }
     }
 
     /// A broker that keeps entries in a store as well. `history` tells how much is kept of a
@@ -72,7 +76,7 @@ impl LocalBroker {
         let committing = stripes.clone();
         let committed = move |group| committing.commit(group);
         let (store, opened) = Store::open(dir, stored, each, committed)?;
-        let broker = Self { stripes, store: Some(store), level };
+        let broker = Self { stripes, store: Some(store), waking: Arc::default(), level };
         match epoch {
             Some((epoch, sequence)) => {
                 broker.stripes.set_epoch(epoch);
@@ -91,6 +95,31 @@ impl LocalBroker {
         if let Some(store) = &self.store {
             note.owed = store.append(Record::Epoch(epoch).to_bytes(), Ticket::Epoch).is_err();
         }
+    }
+
+    /// Has what was appended written once the thread has done what it does just now: who publishes
+    /// often publishes more than once, and a commit costs about the same for one and for many. The
+    /// task runs behind those that are ready now, as the one does that hands a turn to the lines.
+    fn wake_soon(&self) {
+        let Some(store) = &self.store else { return };
+        let me = thread::current().id();
+        let waking = *self.waking();
+        if waking == Some(me) {
+            return;
+        }
+        let Some(runtime) = Handle::try_current().ok().filter(|_| waking.is_none()) else {
+            return store.write_soon().wake();
+        };
+        *self.waking() = Some(me);
+        let (write, waking) = (store.write_soon(), self.waking.clone());
+        runtime.spawn(async move {
+            *lock(&waking) = None;
+            write.wake();
+        });
+    }
+
+    fn waking(&self) -> MutexGuard<'_, Option<ThreadId>> {
+        lock(&self.waking)
     }
 
     fn remove(&self, least: usize) {
@@ -128,7 +157,7 @@ impl LocalBroker {
         let (waiter, answer) = oneshot::channel();
         let ticket =
             Ticket::Publication { channel: channel.clone(), key: key.clone(), except, waiter };
-        if store.append(record, ticket).is_ok() {
+        if store.append_quietly(record, ticket).is_ok() {
             return (Answer::Later(answer), Vec::new());
         }
         stripe.streams.withdraw(&channel, key.as_deref());
@@ -171,6 +200,9 @@ impl Broker for LocalBroker {
             };
             (answer, Vec::new())
         });
+        if let Answer::Later(_) = answer {
+            self.wake_soon();
+        }
         self.remove(REMOVED_TOGETHER);
         answer
     }
@@ -222,6 +254,10 @@ impl Broker for LocalBroker {
         self.level
     }
 
+    fn store(&self) -> Option<store::Health> {
+        self.store.as_ref().map(Store::health)
+    }
+
     fn health(&self) -> BrokerHealth {
         let (channels, entries, bytes) = self.stripes.size();
         let mut health = BrokerHealth { channels, entries, bytes, ..BrokerHealth::default() };
@@ -243,4 +279,8 @@ impl Published {
         let Publication { position, timestamp, .. } = *publication;
         Self { position, timestamp, duplicate: false }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing under this lock panics")
 }

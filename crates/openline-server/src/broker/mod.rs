@@ -58,6 +58,11 @@ pub(crate) trait Broker: Send + Sync {
     /// What an ack of this broker means.
     fn level(&self) -> &'static str;
 
+    /// How its store is, if it has one here.
+    fn store(&self) -> Option<crate::store::Health> {
+        None
+    }
+
     /// Whether publications can be taken now.
     fn health(&self) -> BrokerHealth;
 }

@@ -218,10 +218,14 @@ impl Exchange {
         found
     }
 
-    /// How many channels have subscribers.
-    pub(crate) fn channel_count(&self) -> usize {
+    /// How many channels have subscribers, and how many subscriptions that makes.
+    pub(crate) fn occupancy(&self) -> (u64, u64) {
         let stripes = self.interest.stripes.iter();
-        stripes.map(|stripe| stripe.lock().expect("nothing under this lock panics").len()).sum()
+        stripes.fold((0, 0), |(channels, subscriptions), stripe| {
+            let directory = stripe.lock().expect("nothing under this lock panics");
+            let here: u64 = directory.channels().map(|(_, count)| count).sum();
+            (channels + directory.len() as u64, subscriptions + here)
+        })
     }
 
     pub(crate) fn shards(&self) -> &[Arc<Shard>] {

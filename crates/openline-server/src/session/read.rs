@@ -36,8 +36,7 @@ pub(crate) fn query(asked: &HistoryQuery) -> Query {
     Query {
         since: asked.since,
         before: asked.before,
-        // Without a place to begin with, the oldest come first unless the order is reversed.
-        since_time: asked.since_time.or((!asked.reverse).then_some(0)),
+        since_time: asked.since_time,
         limit: Some(asked.limit.map_or(LIMIT, |limit| limit as usize)),
         reverse: asked.reverse,
     }

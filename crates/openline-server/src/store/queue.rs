@@ -93,8 +93,12 @@ impl<T> Queue<T> {
         waiting.bytes = bytes;
         waiting.records.push_back((record, ticket));
         self.count(&waiting);
-        self.wake(waiting);
         Ok(())
+    }
+
+    /// Has the writer look, if it sleeps.
+    pub(super) fn wake_writer(&self) {
+        self.wake(self.waiting());
     }
 
     pub(super) fn remove(&self, sequences: Vec<u64>) {
@@ -142,13 +146,6 @@ impl<T> Queue<T> {
                 None => self.ready.wait(waiting).expect("nothing under this lock panics"),
             };
             waiting.asleep = false;
-            if !waiting.records.is_empty() {
-                // Whoever appended may be about to append more: one commit for its turn rather than
-                // one for each record.
-                drop(waiting);
-                std::thread::yield_now();
-                waiting = self.waiting();
-            }
         }
     }
 
