@@ -1,13 +1,11 @@
 //! [`LocalBroker`]: the broker of a single node, in this process, with or without a store.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{self, ThreadId};
+use std::sync::Arc;
 
 use bytestring::ByteString;
 use openline_engine::{Draft, History, Ordered, Page, PageLimits, Query, Recovery};
 use openline_protocol::{ChannelName, Position, Publication, Reason};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::record::Record;
@@ -34,8 +32,6 @@ pub(crate) struct LocalOptions {
 pub(crate) struct LocalBroker {
     stripes: Arc<Stripes>,
     store: Option<Store<Ticket>>,
-    /// Which thread is to wake the store at the end of its turn.
-    waking: Arc<Mutex<Option<ThreadId>>>,
     level: &'static str,
 }
 
@@ -43,7 +39,7 @@ impl LocalBroker {
     /// A broker that keeps entries in memory only.
     pub(crate) fn in_memory(options: LocalOptions, clock: Clock, tail: Arc<dyn Tail>) -> Self {
         let stripes = Arc::new(Stripes::new(options, clock, tail));
-        Self { stripes, store: None, waking: Arc::default(), level: "memory" }
+        Self { stripes, store: None, level: "memory" }
     }
 
     /// A broker that keeps entries in a store as well. `history` tells how much is kept of a
@@ -76,7 +72,7 @@ impl LocalBroker {
         let committing = stripes.clone();
         let committed = move |group| committing.commit(group);
         let (store, opened) = Store::open(dir, stored, each, committed)?;
-        let broker = Self { stripes, store: Some(store), waking: Arc::default(), level };
+        let broker = Self { stripes, store: Some(store), level };
         match epoch {
             Some((epoch, sequence)) => {
                 broker.stripes.set_epoch(epoch);
@@ -95,31 +91,6 @@ impl LocalBroker {
         if let Some(store) = &self.store {
             note.owed = store.append(Record::Epoch(epoch).to_bytes(), Ticket::Epoch).is_err();
         }
-    }
-
-    /// Has what was appended written once the thread has done what it does just now: who publishes
-    /// often publishes more than once, and a commit costs about the same for one and for many. The
-    /// task runs behind those that are ready now, as the one does that hands a turn to the lines.
-    fn wake_soon(&self) {
-        let Some(store) = &self.store else { return };
-        let me = thread::current().id();
-        let waking = *self.waking();
-        if waking == Some(me) {
-            return;
-        }
-        let Some(runtime) = Handle::try_current().ok().filter(|_| waking.is_none()) else {
-            return store.write_soon().wake();
-        };
-        *self.waking() = Some(me);
-        let (write, waking) = (store.write_soon(), self.waking.clone());
-        runtime.spawn(async move {
-            *lock(&waking) = None;
-            write.wake();
-        });
-    }
-
-    fn waking(&self) -> MutexGuard<'_, Option<ThreadId>> {
-        lock(&self.waking)
     }
 
     fn remove(&self, least: usize) {
@@ -157,7 +128,7 @@ impl LocalBroker {
         let (waiter, answer) = oneshot::channel();
         let ticket =
             Ticket::Publication { channel: channel.clone(), key: key.clone(), except, waiter };
-        if store.append_quietly(record, ticket).is_ok() {
+        if store.append(record, ticket).is_ok() {
             return (Answer::Later(answer), Vec::new());
         }
         stripe.streams.withdraw(&channel, key.as_deref());
@@ -200,9 +171,6 @@ impl Broker for LocalBroker {
             };
             (answer, Vec::new())
         });
-        if let Answer::Later(_) = answer {
-            self.wake_soon();
-        }
         self.remove(REMOVED_TOGETHER);
         answer
     }
@@ -279,8 +247,4 @@ impl Published {
         let Publication { position, timestamp, .. } = *publication;
         Self { position, timestamp, duplicate: false }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nothing under this lock panics")
 }

@@ -154,23 +154,7 @@ impl<T: Send + 'static> Store<T> {
     /// [`QueueFull`] gives the ticket back when more bytes wait than `queue_bytes_max`, when the store
     /// is just reporting that it could not write, or has stopped.
     pub(crate) fn append(&self, record: Bytes, ticket: T) -> Result<(), QueueFull<T>> {
-        self.append_quietly(record, ticket)?;
-        self.queue.wake_writer();
-        Ok(())
-    }
-
-    /// As [`Store::append`], for a caller that owes a [`WriteSoon::wake`], one for as many records as it
-    /// appends together.
-    ///
-    /// # Errors
-    /// As [`Store::append`].
-    pub(crate) fn append_quietly(&self, record: Bytes, ticket: T) -> Result<(), QueueFull<T>> {
         self.queue.push(record, ticket)
-    }
-
-    /// What has the writer look, now or later, and does not keep the store open.
-    pub(crate) fn write_soon(&self) -> WriteSoon<T> {
-        WriteSoon(self.queue.clone())
     }
 
     /// Forgets records. It is done with one of the next commits and not acked: after a crash some
@@ -191,15 +175,6 @@ impl<T: Send + 'static> Store<T> {
     /// How the store is.
     pub(crate) fn health(&self) -> Health {
         self.meter.health()
-    }
-}
-
-/// See [`Store::append_quietly`].
-pub(crate) struct WriteSoon<T>(Arc<Queue<T>>);
-
-impl<T> WriteSoon<T> {
-    pub(crate) fn wake(&self) {
-        self.0.wake_writer();
     }
 }
 

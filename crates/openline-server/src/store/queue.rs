@@ -93,12 +93,8 @@ impl<T> Queue<T> {
         waiting.bytes = bytes;
         waiting.records.push_back((record, ticket));
         self.count(&waiting);
+        self.wake(waiting);
         Ok(())
-    }
-
-    /// Has the writer look, if it sleeps.
-    pub(super) fn wake_writer(&self) {
-        self.wake(self.waiting());
     }
 
     pub(super) fn remove(&self, sequences: Vec<u64>) {
