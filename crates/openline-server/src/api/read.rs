@@ -11,6 +11,7 @@ use super::fields::{Fields, channel};
 use super::json;
 use crate::exchange::PAGE;
 use crate::node::Node;
+use crate::session::no_such_position;
 
 /// Channels in one page.
 pub(super) const CHANNELS_PAGE_MAX: usize = 1000;
@@ -77,10 +78,7 @@ pub(super) async fn history(node: &Node, fields: &Fields<'_>) -> Result<String, 
         reverse: fields.flag("reverse")?,
     };
     let page = node.exchange.query(&channel, &query, &PAGE).await.map_err(|error| error.fault())?;
-    let page = page.map_err(|reason| {
-        let message = format!("what follows this position cannot be had: {}", reason.as_str());
-        Fault::new(ErrorCode::BadPosition, message)
-    })?;
+    let page = page.map_err(no_such_position)?;
     Ok(json(&History {
         channel: channel.as_str(),
         messages: page.publications.iter().map(message).collect(),

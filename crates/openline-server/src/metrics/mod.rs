@@ -92,6 +92,12 @@ impl Metrics {
         }
     }
 
+    /// The types of the commands that are built in.
+    pub(crate) fn kinds() -> &'static [&'static str] {
+        let [kinds @ .., _] = &families::COMMANDS;
+        kinds
+    }
+
     /// The type of a command, if it is built in.
     pub(crate) fn kind(command: &Command) -> &'static str {
         families::COMMANDS[command_index(command)]

@@ -35,6 +35,7 @@ pub(crate) use authenticate::deadline_passed;
 pub(crate) use catch_up::catch_up;
 pub(crate) use expel::{Expelled, Whom};
 pub(crate) use follow::Opening;
+pub(crate) use read::no_such_position;
 pub(crate) use remote::Answered;
 use speed::Speed;
 pub(crate) use speed::check_request_speed;

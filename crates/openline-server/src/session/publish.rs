@@ -9,6 +9,7 @@ use openline_protocol::{ChannelName, Data, ErrorCode, Fault, Id, Publish, Reply,
 use super::Session;
 use crate::broker::{Answer, BrokerError, Published};
 use crate::exchange::{Line, history};
+use crate::metrics::Metrics;
 use crate::node::{Asking, Node};
 use crate::webhook::QuestionKind;
 
@@ -103,26 +104,13 @@ impl Acknowledge {
 /// A type that is not built in.
 pub(super) fn unknown_type(kind: &str) -> Fault {
     let shown: String = kind.escape_debug().take(64).collect();
-    let near = REQUESTS.iter().find(|near| strsim::damerau_levenshtein(near, &shown) <= 2);
+    let near = Metrics::kinds().iter().find(|near| strsim::damerau_levenshtein(near, &shown) <= 2);
     let hint = match near {
         Some(near) => format!("did you mean {near}?"),
         None => "to send it to a channel, publish it as the event".to_owned(),
     };
     Fault::new(ErrorCode::UnknownType, format!("unknown type {shown}; {hint}"))
 }
-
-/// The types that a client may send.
-const REQUESTS: [&str; 9] = [
-    "auth",
-    "subscribe",
-    "unsubscribe",
-    "publish",
-    "presence",
-    "history",
-    "setPresence",
-    "typing",
-    "ping",
-];
 
 impl Session {
     /// A type that is not built in: the backend answers, where there is one.
