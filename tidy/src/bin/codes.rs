@@ -5,11 +5,9 @@
 //! not what it would write.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use toml::Table;
+use tidy::generate::{self, Row, Source, camel, doc_comment, fill, sentence, text};
 
 const SOURCE: &str = "spec/codes.toml";
 const RUST: &str = "crates/openline-protocol/src/codes.rs";
@@ -19,43 +17,15 @@ const NOTE: &str =
     "Generated from spec/codes.toml by `cargo run -p tidy --bin codes`; do not edit.";
 
 fn main() -> ExitCode {
-    let check = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => false,
-        [flag] if flag == "--check" => true,
-        _ => {
-            eprintln!("usage: codes [--check]");
-            return ExitCode::from(2);
-        }
-    };
     let codes = Codes::read();
-    let outputs = [
-        (RUST, rust(&codes)),
-        (TYPESCRIPT, typescript(&codes)),
-        (DOCUMENT, document(&codes, &text(DOCUMENT))),
-    ];
-    let mut stale = false;
-    for (path, new) in outputs {
-        if fs::read_to_string(root().join(path)).is_ok_and(|old| old == new) {
-            continue;
-        }
-        if check {
-            eprintln!("{path} is not what `cargo run -p tidy --bin codes` writes");
-            stale = true;
-        } else {
-            fs::write(root().join(path), new).unwrap_or_else(|error| panic!("{path}: {error}"));
-            println!("wrote {path}");
-        }
-    }
-    if stale { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("tidy/ is a folder of the root").to_owned()
-}
-
-fn text(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    generate::run(
+        "codes",
+        &[
+            (RUST, rust(&codes)),
+            (TYPESCRIPT, typescript(&codes)),
+            (DOCUMENT, document(&codes, &text(DOCUMENT))),
+        ],
+    )
 }
 
 struct Codes {
@@ -68,86 +38,16 @@ struct Codes {
 
 impl Codes {
     fn read() -> Self {
-        let mut tables: Table =
-            text(SOURCE).parse().unwrap_or_else(|error| panic!("{SOURCE}: {error}"));
-        let mut rows = |kind: &str| match tables.remove(kind) {
-            Some(toml::Value::Array(rows)) => rows.into_iter().map(Row::new).collect(),
-            _ => panic!("{SOURCE} has no [[{kind}]]"),
-        };
+        let mut source = Source::read(SOURCE);
         let codes = Self {
-            errors: rows("error"),
-            closes: rows("close"),
-            policies: rows("policy"),
-            reasons: rows("reason"),
-            types: rows("type"),
+            errors: source.rows("error"),
+            closes: source.rows("close"),
+            policies: source.rows("policy"),
+            reasons: source.rows("reason"),
+            types: source.rows("type"),
         };
-        let left: Vec<&String> = tables.keys().collect();
-        assert!(left.is_empty(), "{SOURCE}: nothing knows what {left:?} is");
+        source.end();
         codes
-    }
-}
-
-/// One table of the source.
-struct Row(Table);
-
-impl Row {
-    fn new(value: toml::Value) -> Self {
-        Self(value.as_table().expect("an element of [[…]] is a table").clone())
-    }
-
-    fn field(&self, name: &str) -> &toml::Value {
-        self.0.get(name).unwrap_or_else(|| panic!("{SOURCE}: {name} is missing in {:?}", self.0))
-    }
-
-    fn str(&self, name: &str) -> &str {
-        self.field(name).as_str().unwrap_or_else(|| panic!("{SOURCE}: {name} must be text"))
-    }
-
-    fn number(&self, name: &str) -> i64 {
-        self.field(name).as_integer().unwrap_or_else(|| panic!("{SOURCE}: {name}: a number"))
-    }
-
-    fn flag(&self, name: &str) -> bool {
-        self.field(name).as_bool().unwrap_or_else(|| panic!("{SOURCE}: {name}: true or false"))
-    }
-}
-
-/// `invalid_json` and `setPresence` as `InvalidJson` and `SetPresence`.
-fn camel(name: &str) -> String {
-    name.split('_')
-        .map(|word| {
-            let (first, rest) = word.split_at(1);
-            first.to_uppercase() + rest
-        })
-        .collect()
-}
-
-/// A sentence.
-fn sentence(text: &str) -> String {
-    let (first, rest) = text.split_at(1);
-    format!("{}{rest}.", first.to_uppercase())
-}
-
-/// The words in lines of at most `width` characters.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is a line from the start");
-        if !line.is_empty() && line.len() + 1 + word.len() > width {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
-}
-
-fn doc_comment(out: &mut String, indent: &str, text: &str) {
-    for line in wrapped(text, 100 - indent.len() - 4) {
-        let _ = writeln!(out, "{indent}/// {line}");
     }
 }
 
@@ -416,11 +316,7 @@ fn document(codes: &Codes, old: &str) -> String {
         ("reasons", reasons_table(&codes.reasons)),
         ("types", types_table(&codes.types)),
     ] {
-        let begin = format!("<!-- {name}: from codes.toml -->\n");
-        let end = format!("<!-- /{name} -->\n");
-        let from = text.find(&begin).unwrap_or_else(|| panic!("{DOCUMENT} lacks {begin:?}"));
-        let to = text.find(&end).unwrap_or_else(|| panic!("{DOCUMENT} lacks {end:?}"));
-        text.replace_range(from + begin.len()..to, &table);
+        fill(&mut text, (DOCUMENT, "codes.toml"), name, &table);
     }
     text
 }

@@ -35,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("openline-protocol", &["base64", "bytes", "bytestring", "serde_json"]),
     ("openline-engine", &["bytestring", "openline-protocol", "slab"]),
+    ("openline-client", &[]),
     (
         "openline-server",
         &[

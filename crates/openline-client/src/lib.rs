@@ -1,0 +1,3 @@
+//! A client of Openline that comes back.
+
+pub mod machine;
