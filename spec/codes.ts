@@ -123,6 +123,7 @@ export const BUILT_IN_TYPES: ReadonlySet<string> = new Set([
   "auth",
   "auth_failed",
   "auth_success",
+  "close",
   "error",
   "history",
   "ping",
@@ -184,8 +185,8 @@ export const CloseCode = {
 
 /**
  * What a client does about a line that the server ended:
- * `retry`: connect again after a delay that grows and has a random part.
- * `retry_later`: show the reason and connect again after 30 seconds or more.
+ * `retry`: connect again after a random time whose bound grows.
+ * `retry_later`: show the reason and connect again after `retryAfter`, or after 30 seconds if there was none.
  * `new_token`: ask for a new token and connect again once at once; if that fails too, as for `retry`.
  * `stop`: do not connect again; show the reason.
  */

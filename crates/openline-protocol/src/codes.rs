@@ -339,6 +339,7 @@ pub const BUILT_IN_TYPES: &[&str] = &[
     "auth",
     "auth_failed",
     "auth_success",
+    "close",
     "error",
     "history",
     "ping",
@@ -361,9 +362,10 @@ pub mod close {
     /// What a client does about a line that the server ended.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub enum Policy {
-        /// Connect again after a delay that grows and has a random part.
+        /// Connect again after a random time whose bound grows.
         Retry,
-        /// Show the reason and connect again after 30 seconds or more.
+        /// Show the reason and connect again after `retryAfter`, or after 30 seconds if there was
+        /// none.
         RetryLater,
         /// Ask for a new token and connect again once at once; if that fails too, as for `retry`.
         NewToken,
