@@ -50,14 +50,22 @@ export const ErrorCode = {
   NoPresence: "no_presence",
   /** Another poll of this session waits for its answer. */
   SessionBusy: "session_busy",
-  /** Another message was published under this `key` within the last 5 minutes. */
+  /** Another message was published under this `key` within the last 5 minutes, or another file sent under it. */
   IdempotencyConflict: "idempotency_conflict",
-  /** The message or one of its parts is longer than the limit. */
+  /** The chunk begins beyond what came of the file so far. */
+  BadOffset: "bad_offset",
+  /** The file is not complete: bytes of it are missing. */
+  Incomplete: "incomplete",
+  /** The message, one of its parts or the file is longer than the limit. */
   TooLarge: "too_large",
+  /** The bytes that came are not those that the client summed up; they were discarded. */
+  ChecksumMismatch: "checksum_mismatch",
   /** This is a WebSocket endpoint, and the request is not a handshake of a version it speaks. */
   UpgradeRequired: "upgrade_required",
   /** This line has as many subscriptions as it may have. */
   ChannelLimit: "channel_limit",
+  /** This line has as many transfers open, or this user as many bytes stored, as they may have. */
+  UploadLimit: "upload_limit",
   /** Too many requests in a short time. */
   RateLimited: "rate_limited",
   /** The head of the HTTP request exceeds its limit. */
@@ -72,13 +80,13 @@ export const ErrorCode = {
   Overloaded: "overloaded",
   /** The server stops. */
   ShuttingDown: "shutting_down",
-  /** The store could not read or write; the message was not accepted. */
+  /** The store could not read or write; the message or chunk was not accepted. */
   StorageFailed: "storage_failed",
   /** A part that this needs is not there now. */
   Unavailable: "unavailable",
   /** There was no answer in time; whether it was done is not known. */
   Timeout: "timeout",
-  /** The store has no room left; the message was not accepted. */
+  /** The store has no room left; the message or file was not accepted. */
   StorageFull: "storage_full",
 } as const;
 
@@ -123,7 +131,10 @@ export const BUILT_IN_TYPES: ReadonlySet<string> = new Set([
   "auth",
   "auth_failed",
   "auth_success",
+  "cancel",
+  "chunk",
   "close",
+  "complete",
   "error",
   "history",
   "ping",
@@ -138,6 +149,7 @@ export const BUILT_IN_TYPES: ReadonlySet<string> = new Set([
   "unrecovered",
   "unsubscribe",
   "unsubscribed",
+  "upload",
   "welcome",
 ]);
 

@@ -54,14 +54,23 @@ pub enum ErrorCode {
     NoPresence,
     /// Another poll of this session waits for its answer.
     SessionBusy,
-    /// Another message was published under this `key` within the last 5 minutes.
+    /// Another message was published under this `key` within the last 5 minutes, or another file
+    /// sent under it.
     IdempotencyConflict,
-    /// The message or one of its parts is longer than the limit.
+    /// The chunk begins beyond what came of the file so far.
+    BadOffset,
+    /// The file is not complete: bytes of it are missing.
+    Incomplete,
+    /// The message, one of its parts or the file is longer than the limit.
     TooLarge,
+    /// The bytes that came are not those that the client summed up; they were discarded.
+    ChecksumMismatch,
     /// This is a WebSocket endpoint, and the request is not a handshake of a version it speaks.
     UpgradeRequired,
     /// This line has as many subscriptions as it may have.
     ChannelLimit,
+    /// This line has as many transfers open, or this user as many bytes stored, as they may have.
+    UploadLimit,
     /// Too many requests in a short time.
     RateLimited,
     /// The head of the HTTP request exceeds its limit.
@@ -76,13 +85,13 @@ pub enum ErrorCode {
     Overloaded,
     /// The server stops.
     ShuttingDown,
-    /// The store could not read or write; the message was not accepted.
+    /// The store could not read or write; the message or chunk was not accepted.
     StorageFailed,
     /// A part that this needs is not there now.
     Unavailable,
     /// There was no answer in time; whether it was done is not known.
     Timeout,
-    /// The store has no room left; the message was not accepted.
+    /// The store has no room left; the message or file was not accepted.
     StorageFull,
 }
 
@@ -114,9 +123,13 @@ impl ErrorCode {
         Self::NoPresence,
         Self::SessionBusy,
         Self::IdempotencyConflict,
+        Self::BadOffset,
+        Self::Incomplete,
         Self::TooLarge,
+        Self::ChecksumMismatch,
         Self::UpgradeRequired,
         Self::ChannelLimit,
+        Self::UploadLimit,
         Self::RateLimited,
         Self::HeadersTooLarge,
         Self::Internal,
@@ -158,9 +171,13 @@ impl ErrorCode {
             Self::NoPresence => "no_presence",
             Self::SessionBusy => "session_busy",
             Self::IdempotencyConflict => "idempotency_conflict",
+            Self::BadOffset => "bad_offset",
+            Self::Incomplete => "incomplete",
             Self::TooLarge => "too_large",
+            Self::ChecksumMismatch => "checksum_mismatch",
             Self::UpgradeRequired => "upgrade_required",
             Self::ChannelLimit => "channel_limit",
+            Self::UploadLimit => "upload_limit",
             Self::RateLimited => "rate_limited",
             Self::HeadersTooLarge => "headers_too_large",
             Self::Internal => "internal",
@@ -195,10 +212,13 @@ impl ErrorCode {
             | Self::NoHistory
             | Self::NoPresence
             | Self::SessionBusy
-            | Self::IdempotencyConflict => 409,
+            | Self::IdempotencyConflict
+            | Self::BadOffset
+            | Self::Incomplete => 409,
             Self::TooLarge => 413,
+            Self::ChecksumMismatch => 422,
             Self::UpgradeRequired => 426,
-            Self::ChannelLimit | Self::RateLimited => 429,
+            Self::ChannelLimit | Self::UploadLimit | Self::RateLimited => 429,
             Self::HeadersTooLarge => 431,
             Self::Internal => 500,
             Self::BrokerUnavailable
@@ -249,9 +269,13 @@ impl ErrorCode {
             | Self::NoHistory
             | Self::NoPresence
             | Self::IdempotencyConflict
+            | Self::BadOffset
+            | Self::Incomplete
             | Self::TooLarge
+            | Self::ChecksumMismatch
             | Self::UpgradeRequired
             | Self::ChannelLimit
+            | Self::UploadLimit
             | Self::HeadersTooLarge
             | Self::Internal => false,
         }
@@ -339,7 +363,10 @@ pub const BUILT_IN_TYPES: &[&str] = &[
     "auth",
     "auth_failed",
     "auth_success",
+    "cancel",
+    "chunk",
     "close",
+    "complete",
     "error",
     "history",
     "ping",
@@ -354,6 +381,7 @@ pub const BUILT_IN_TYPES: &[&str] = &[
     "unrecovered",
     "unsubscribe",
     "unsubscribed",
+    "upload",
     "welcome",
 ];
 
