@@ -106,13 +106,15 @@ fn a_line_begins_with_a_welcome() {
         user: Some("ann"),
         channels: &[],
         ping_interval_ms: 25_000,
+        retry_spread_ms: 1_000,
         expires_at: Some(5),
     };
     assert_eq!(
         reply(&welcome),
         json!({
             "type": "welcome", "protocol": 1, "clientId": "c1", "session": "s1",
-            "authenticated": true, "user": "ann", "pingInterval": 25000, "expiresAt": 5, "channels": [], "data": {},
+            "authenticated": true, "user": "ann", "pingInterval": 25000, "retrySpread": 1000,
+            "expiresAt": 5, "channels": [], "data": {},
         })
     );
 }
@@ -260,8 +262,16 @@ fn the_small_ones_have_their_fields() {
             json!({"type": "typing", "channel": "a", "clientId": "c", "isTyping": true}),
         ),
         (
-            Reply::Pong { id: Some(&id), timestamp: 9 },
-            json!({"type": "pong", "id": 3, "timestamp": 9}),
+            Reply::Pong { id: Some(&id), timestamp: 9, retry_spread_ms: 4_200 },
+            json!({"type": "pong", "id": 3, "timestamp": 9, "retrySpread": 4200}),
+        ),
+        (
+            Reply::Close { code: 1013, reason: "busy", retry_after_ms: Some(2_500) },
+            json!({"type": "close", "code": 1013, "reason": "busy", "retryAfter": 2500}),
+        ),
+        (
+            Reply::Close { code: 4006, reason: "slow", retry_after_ms: None },
+            json!({"type": "close", "code": 4006, "reason": "slow"}),
         ),
         (
             Reply::Answer { id: Some(&id), kind: "roll", data: &Data::Json("6".into()) },

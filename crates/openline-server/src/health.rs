@@ -60,6 +60,9 @@ async fn state(node: &Node, path: &str, method: &Method) -> Result<(), Fault> {
 
 /// Whether publications are taken: the way that they go is tried, without anything to keep.
 async fn ready(node: &Node) -> Result<(), Fault> {
+    if *node.stop.borrow() {
+        return Err(Fault::new(ErrorCode::ShuttingDown, "the server stops"));
+    }
     if let Some(ailment) = node.exchange.broker().health().ailment {
         let message = format!("publications are not taken: {ailment}");
         return Err(Fault::new(ErrorCode::Unavailable, message));
@@ -190,6 +193,18 @@ mod tests {
         assert_eq!(ask(&node, "/health/", Method::GET).await.0, 404);
         let kept = node.exchange.broker().health();
         assert_eq!((kept.channels, kept.entries), (0, 0), "the probe leaves nothing behind");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_stops_is_live_and_not_ready() {
+        let mut node = node(None);
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        node.stop = stopped;
+        assert_eq!(ask(&node, "/health/ready", Method::GET).await.0, 200);
+        stop.send_replace(true);
+        let (status, text) = ask(&node, "/health/ready", Method::GET).await;
+        assert_eq!((status, text.contains("shutting_down")), (503, true), "{text}");
+        assert_eq!(ask(&node, "/health/live", Method::GET).await.0, 200);
     }
 
     #[tokio::test(start_paused = true)]

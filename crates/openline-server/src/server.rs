@@ -43,9 +43,10 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Begins to stop: no new connections, lines are closed with 1001, and after a moment
-    /// [`Server::run`] returns. Echo lines are closed at that later moment, and those over HTTP/2
-    /// then end with their connection, without a close frame.
+    /// Begins to stop: `/health/ready` says no, there are no new connections, lines are closed with
+    /// 1012 and told when to come back, and after a moment [`Server::run`] returns. Those of the demos
+    /// are closed with 1001; echo lines at that later moment, and those over HTTP/2 then end with
+    /// their connection, without a close frame.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
@@ -68,14 +69,11 @@ impl Server {
         let inputs = shard::inputs(threads.unwrap_or(NonZeroUsize::MIN));
         let shards = inputs.iter().map(|input| input.shard.clone()).collect();
         let log = Log::new(config.log.level, config.log.format);
-        let node = node::start(Parts { config: Arc::new(config), shards, address, log })?;
-        Ok(Self {
-            listener,
-            address,
-            inputs,
-            node: Arc::new(node),
-            stop: watch::Sender::new(false),
-        })
+        let stop = watch::Sender::new(false);
+        let config = Arc::new(config);
+        let parts = Parts { config, shards, address, log, stop: stop.subscribe() };
+        let node = Arc::new(node::start(parts)?);
+        Ok(Self { listener, address, inputs, node, stop })
     }
 
     /// Where the server listens, with the port it was given.

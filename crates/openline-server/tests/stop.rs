@@ -4,6 +4,8 @@
 
 mod support;
 
+use serde_json::json;
+use support::talk::{End, MESSAGEPACK, Talk};
 use support::{Member, TestServer, soon};
 use tokio::net::TcpStream;
 
@@ -40,6 +42,27 @@ async fn echo_lines_are_closed_with_1001() {
     server.handle().stop();
     for ws in lines {
         closed_with_1001(ws).await;
+    }
+    server.join().unwrap();
+}
+
+#[tokio::test]
+async fn lines_are_told_when_to_come_back() {
+    let mut server = TestServer::with_threads(2);
+    let mut lines = Vec::new();
+    for subprotocol in [None, Some(MESSAGEPACK), None, Some(MESSAGEPACK)] {
+        let mut line = Talk::open(&server.url("/ws"), subprotocol).await;
+        assert_eq!(line.next().await.unwrap()["type"], "welcome");
+        lines.push(line);
+    }
+    server.handle().stop();
+    for mut line in lines {
+        let (last, end) = line.last_words().await;
+        let told = json!({
+            "type": "close", "code": 1012, "reason": "server stops", "retryAfter": 1000,
+        });
+        assert_eq!(last, Some(told));
+        assert_eq!(end, End { code: 1012, reason: "server stops".to_owned() });
     }
     server.join().unwrap();
 }

@@ -49,7 +49,15 @@ impl Message for Reply<'_> {
                 optional_text(w, "user", *user);
                 w.flag_field("isTyping", *is_typing);
             }
-            Self::Pong { timestamp, .. } => w.unsigned_field("timestamp", *timestamp),
+            Self::Pong { timestamp, retry_spread_ms, .. } => {
+                w.unsigned_field("timestamp", *timestamp);
+                w.unsigned_field("retrySpread", *retry_spread_ms);
+            }
+            Self::Close { code, reason, retry_after_ms } => {
+                w.unsigned_field("code", u64::from(*code));
+                w.text_field("reason", reason);
+                optional_unsigned(w, "retryAfter", *retry_after_ms);
+            }
             Self::Answer { data, .. } => w.data_field("data", data),
             Self::Unrecovered { channel, reason, position } => {
                 w.text_field("channel", channel.as_str());
@@ -77,6 +85,7 @@ impl Reply<'_> {
             Self::PresenceSet { .. } => "setPresence",
             Self::TypingSent { .. } | Self::Typing { .. } => "typing",
             Self::Pong { .. } => "pong",
+            Self::Close { .. } => "close",
             Self::Answer { kind, .. } => kind,
             Self::Unrecovered { .. } => "unrecovered",
             Self::Error(_) => "error",
@@ -99,6 +108,7 @@ impl Reply<'_> {
             | Self::Answer { id, .. } => *id,
             Self::Error(fault) => fault.id.as_ref(),
             Self::Welcome { .. }
+            | Self::Close { .. }
             | Self::PresenceChange { .. }
             | Self::Typing { .. }
             | Self::Unrecovered { .. } => None,
@@ -114,6 +124,7 @@ impl Reply<'_> {
                 user,
                 channels,
                 ping_interval_ms,
+                retry_spread_ms,
                 expires_at,
             } => {
                 w.unsigned_field("protocol", PROTOCOL_VERSION);
@@ -122,6 +133,7 @@ impl Reply<'_> {
                 w.flag_field("authenticated", *authenticated);
                 optional_text(w, "user", *user);
                 w.unsigned_field("pingInterval", *ping_interval_ms);
+                w.unsigned_field("retrySpread", *retry_spread_ms);
                 optional_unsigned(w, "expiresAt", *expires_at);
                 write_subscribed(w, channels);
             }

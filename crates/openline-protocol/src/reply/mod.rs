@@ -23,6 +23,7 @@ pub enum Reply<'a> {
         /// Subscriptions that the server made by itself.
         channels: &'a [SubscribedTo],
         ping_interval_ms: u64,
+        retry_spread_ms: u64,
         expires_at: Option<u64>,
     },
     /// `auth_success`.
@@ -85,7 +86,14 @@ pub enum Reply<'a> {
     /// `typing` as a push.
     Typing { channel: &'a ChannelName, client_id: &'a str, user: Option<&'a str>, is_typing: bool },
     /// `pong`.
-    Pong { id: Option<&'a Id>, timestamp: u64 },
+    Pong { id: Option<&'a Id>, timestamp: u64, retry_spread_ms: u64 },
+    /// `close`: the line is about to end.
+    Close {
+        code: u16,
+        reason: &'a str,
+        /// When the client may come back, in milliseconds from now.
+        retry_after_ms: Option<u64>,
+    },
     /// The answer of a handler to a type of its own.
     Answer { id: Option<&'a Id>, kind: &'a str, data: &'a Data },
     /// `unrecovered`: messages are missing on a live line.

@@ -7,6 +7,7 @@ use super::fields::Fields;
 use super::{bad, json};
 use crate::auth::{RevocationsFull, Subject};
 use crate::clock::Clock;
+use crate::exchange::Ending;
 use crate::node::Node;
 use crate::session::{Expelled, Whom};
 
@@ -31,6 +32,9 @@ const REASON_BYTES_MAX: usize = 123;
 
 /// The longest name of a client, a user or a token; as long as claims may be.
 const NAME_BYTES_MAX: usize = limits::CHANNEL_BYTES_MAX;
+
+/// The longest time that a client can be told to wait.
+const RETRY_AFTER_MS_MAX: u64 = 24 * 3600 * 1000;
 
 /// How long a revocation holds that does not say: by then nearly everybody's tokens have ended.
 const REVOKED_FOR_SECONDS: u64 = 30 * 24 * 3600;
@@ -58,7 +62,17 @@ pub(super) fn disconnect(node: &Node, fields: &Fields<'_>) -> Result<String, Fau
     };
     let reason = fields.name("reason", REASON_BYTES_MAX)?.unwrap_or_else(|| "kicked".to_owned());
     let lines = count(node, &whom);
-    node.expel(Expelled::new(whom, code, reason));
+    let mut ending = Ending::new(code, reason);
+    if let Some(ms) = fields.unsigned("retryAfter", RETRY_AFTER_MS_MAX)? {
+        if ending.retry_after_ms.is_none() {
+            return Err(bad(
+                "`retryAfter` needs a `code` that asks the client to come back later: 1012, 1013, \
+                 4003, 4004",
+            ));
+        }
+        ending = ending.retry_after(ms);
+    }
+    node.expel(Expelled::new(whom, ending));
     Ok(json(&Disconnected { lines }))
 }
 
@@ -85,7 +99,7 @@ pub(super) fn revoke(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> 
         RevocationsFull::Name => bad(full.to_string()),
     })?;
     let lines = count(node, &whom);
-    node.expel(Expelled::new(whom, close::INVALID_AUTH, "token revoked"));
+    node.expel(Expelled::new(whom, Ending::new(close::INVALID_AUTH, "token revoked")));
     Ok(json(&Revoked { lines, until: until.saturating_mul(1000) }))
 }
 

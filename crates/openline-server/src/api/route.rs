@@ -126,6 +126,7 @@ pub(super) const ROUTES: &[Route] = &[
             optional("token"),
             optional("code"),
             optional("reason"),
+            optional("retryAfter"),
         ],
         operation: Operation::Disconnect,
     },

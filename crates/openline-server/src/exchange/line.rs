@@ -7,6 +7,7 @@ use openline_engine::{Broadcast, Delivery, Encoding, Outlet};
 use openline_protocol::{Format, Member, Reply};
 use openline_ws::{Message, Prepared, PreparedBatch, Sender, TrySendError};
 
+use super::ending::Ending;
 use super::mailbox::{Letter, Mailbox, NotTaken, Progress};
 use crate::auth::Identity;
 
@@ -52,20 +53,15 @@ impl Line {
     /// Sends a message to this line alone. One that is gone or does not keep up is dealt with by its
     /// own policy.
     pub(crate) fn reply(&self, reply: &Reply<'_>) {
-        let mut bytes = Vec::new();
         match self {
             Self::WebSocket { sender, format } => {
-                reply.encode(*format, &mut bytes);
-                let message = match format {
-                    Format::Json => Message::Text(text(bytes)),
-                    Format::MessagePack => Message::Binary(bytes.into()),
-                };
-                if let Err(TrySendError::Full) = sender.try_send(message) {
+                if let Err(TrySendError::Full) = sender.try_send(encoded(reply, *format)) {
                     // It asks and does not read the answers.
                     self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
                 }
             }
             Self::Mailbox(mailbox) => {
+                let mut bytes = Vec::new();
                 reply.encode(Format::Json, &mut bytes);
                 let letter = Letter { text: text(bytes), progress: progress_of_reply(reply) };
                 if mailbox.put(&[letter]) == Err(NotTaken::Full) {
@@ -105,12 +101,21 @@ impl Line {
     }
 
     pub(crate) fn close(&self, code: u16, reason: &str) {
+        self.end(Ending::new(code, reason));
+    }
+
+    /// Ends the line. A close frame has no room for the time to come back: a message before it has.
+    pub(crate) fn end(&self, ending: Ending) {
         match self {
-            Self::WebSocket { sender, .. } => {
-                let closing = sender.close(code, reason);
-                debug_assert!(closing.is_ok(), "a code that may not be sent: {code}");
+            Self::WebSocket { sender, format } => {
+                if ending.retry_after_ms.is_some() {
+                    // Where it finds no room, the code alone has to do.
+                    let _ = sender.try_send(encoded(&ending.message(), *format));
+                }
+                let closing = sender.close(ending.code, &ending.reason);
+                debug_assert!(closing.is_ok(), "a code that may not be sent: {}", ending.code);
             }
-            Self::Mailbox(mailbox) => mailbox.close(code, reason),
+            Self::Mailbox(mailbox) => mailbox.close(ending),
         }
     }
 
@@ -178,6 +183,15 @@ fn encode(encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
             });
             Batch::Letters(letters.collect())
         }
+    }
+}
+
+fn encoded(reply: &Reply<'_>, format: Format) -> Message {
+    let mut bytes = Vec::new();
+    reply.encode(format, &mut bytes);
+    match format {
+        Format::Json => Message::Text(text(bytes)),
+        Format::MessagePack => Message::Binary(bytes.into()),
     }
 }
 

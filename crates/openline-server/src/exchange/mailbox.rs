@@ -10,6 +10,8 @@ use bytestring::ByteString;
 use openline_protocol::{ChannelName, Position, close};
 use tokio::sync::Notify;
 
+use super::ending::Ending;
+
 /// A message and where it leaves the reader.
 #[derive(Debug, Clone)]
 pub(crate) struct Letter {
@@ -49,7 +51,7 @@ struct Content {
     bytes: usize,
     /// Letters that were taken so far.
     taken: u64,
-    closed: Option<(u16, String)>,
+    closed: Option<Ending>,
 }
 
 /// Why a letter was not taken.
@@ -104,9 +106,9 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Ends it with a close code: the reader gets what is in it first.
-    pub(crate) fn close(&self, code: u16, reason: &str) {
-        self.content().closed.get_or_insert_with(|| (code, reason.to_owned()));
+    /// Ends it: the reader gets what is in it first. The first ending counts.
+    pub(crate) fn close(&self, ending: Ending) {
+        self.content().closed.get_or_insert(ending);
         self.news.notify_one();
         self.ending.notify_one();
         self.emptied.notify_waiters();
@@ -119,7 +121,7 @@ impl Mailbox {
             let mut content = self.content();
             (content.bytes, content.letters) = (0, VecDeque::new());
         }
-        self.close(close::SLOW_CONSUMER, "slow consumer");
+        self.close(Ending::new(close::SLOW_CONSUMER, "slow consumer"));
     }
 
     /// Takes letters of so many bytes together, or one that is larger.
@@ -143,13 +145,13 @@ impl Mailbox {
     }
 
     /// Why it was closed, once nothing is in it any more.
-    pub(crate) fn closed(&self) -> Option<(u16, String)> {
+    pub(crate) fn closed(&self) -> Option<Ending> {
         let content = self.content();
         content.closed.clone().filter(|_| content.letters.is_empty())
     }
 
     /// Why it was closed, whatever is left in it.
-    pub(crate) fn end(&self) -> Option<(u16, String)> {
+    pub(crate) fn end(&self) -> Option<Ending> {
         self.content().closed.clone()
     }
 
@@ -256,12 +258,12 @@ mod tests {
     fn the_reader_gets_what_is_there_before_the_end() {
         let mailbox = Mailbox::new(1000);
         mailbox.put(&[letter("a")]).unwrap();
-        mailbox.close(4005, "kicked");
-        mailbox.close(1001, "later");
+        mailbox.close(Ending::new(4005, "kicked"));
+        mailbox.close(Ending::new(1001, "later"));
         assert_eq!(mailbox.put(&[letter("b")]), Err(NotTaken::Closed));
         assert_eq!(mailbox.closed(), None);
         assert_eq!(texts(&mailbox.take(1000)), ["a"]);
-        assert_eq!(mailbox.closed(), Some((4005, "kicked".to_owned())));
+        assert_eq!(mailbox.closed(), Some(Ending::new(4005, "kicked")));
     }
 
     #[test]
@@ -270,7 +272,7 @@ mod tests {
         mailbox.put(&[letter("a")]).unwrap();
         mailbox.give_up();
         assert!(mailbox.take(1000).is_empty());
-        assert_eq!(mailbox.closed().unwrap().0, close::SLOW_CONSUMER);
+        assert_eq!(mailbox.closed().unwrap().code, close::SLOW_CONSUMER);
     }
 
     #[tokio::test(start_paused = true)]
@@ -307,7 +309,7 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(1)).await;
             assert!(!waiting.is_finished());
             match close {
-                true => mailbox.close(1001, ""),
+                true => mailbox.close(Ending::new(1001, "")),
                 false => drop(mailbox.take(1000)),
             }
             assert_eq!(waiting.await.unwrap(), drained);

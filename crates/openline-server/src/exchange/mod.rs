@@ -2,6 +2,7 @@
 //! to the threads that have subscribers.
 
 mod cursor;
+mod ending;
 mod line;
 mod mailbox;
 mod presence;
@@ -21,6 +22,7 @@ use crate::config::{Config, Namespace};
 use crate::shard::{Shard, ShardMessage};
 
 pub(crate) use cursor::{CHANNELS_MAX, Cursor, Since};
+pub(crate) use ending::Ending;
 pub(crate) use line::{Fanout, Line, Seat};
 pub(crate) use mailbox::{Letter, Mailbox};
 

@@ -1,5 +1,7 @@
 //! How fast new lines may come: what keeps a node alive when all its clients come at once.
 
+use std::ops::RangeInclusive;
+
 use super::rate::Rate;
 
 /// A token in the smallest unit there is: a quarter of what a rate of 1/s brings in a millisecond,
@@ -11,6 +13,21 @@ const WAIT_MS_MAX: u64 = 30_000;
 
 /// A kind that nobody asked for during this time leaves its share to the other.
 const QUIET_MS: u64 = 1_000;
+
+/// How many lines a second a node takes in without trouble, whatever the machine.
+const RETURNS_PER_SECOND: u64 = 1_000;
+
+/// Between these, clients are told to spread over their first attempt to come back.
+const RETRY_SPREAD_MS: RangeInclusive<u64> = 1_000..=30_000;
+
+/// Over how long so many clients are to spread their first attempt to come back: for as long as it
+/// takes to let them in.
+pub(crate) fn retry_spread_ms(lines: u32, admission: Option<Rate>) -> u64 {
+    let admitted = admission.map_or(u64::MAX, |rate| rate.per_second.get().into());
+    let per_second = admitted.min(RETURNS_PER_SECOND);
+    let spread_ms = u64::from(lines) * 1_000 / per_second;
+    spread_ms.clamp(*RETRY_SPREAD_MS.start(), *RETRY_SPREAD_MS.end())
+}
 
 /// Who wants to come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +222,27 @@ mod tests {
         }
         assert!(last_ms <= 2 * ideal_ms, "{last_ms} ms, ideal {ideal_ms} ms");
         assert!(refusals <= 2 * 15_000, "{refusals} refusals");
+    }
+
+    #[test]
+    fn the_spread_grows_with_the_lines_and_with_a_slow_admission() {
+        let rate = |per_second| {
+            let per_second = NonZeroU32::new(per_second).unwrap();
+            Some(Rate { per_second, burst: per_second })
+        };
+        for (lines, admission, spread_ms) in [
+            (0, None, 1_000),
+            (1_000, None, 1_000),
+            (4_200, None, 4_200),
+            (30_000, None, 30_000),
+            (u32::MAX, None, 30_000),
+            (4_200, rate(500), 8_400),
+            (4_200, rate(5_000), 4_200),
+            (100, rate(1), 30_000),
+            (0, rate(1), 1_000),
+        ] {
+            assert_eq!(retry_spread_ms(lines, admission), spread_ms, "{lines} {admission:?}");
+        }
     }
 
     #[test]

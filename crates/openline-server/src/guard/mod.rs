@@ -78,6 +78,7 @@ pub(crate) struct Guard {
     lines: Arc<Connections>,
     sockets: Arc<Connections>,
     admission: Option<Mutex<Admission>>,
+    admission_rate: Option<Rate>,
 }
 
 impl Guard {
@@ -94,6 +95,7 @@ impl Guard {
             lines: Connections::new(options.lines),
             sockets: Connections::new(options.sockets),
             admission: options.admission.map(|rate| Mutex::new(Admission::new(rate))),
+            admission_rate: options.admission,
         })
     }
 
@@ -186,6 +188,12 @@ impl Guard {
             admission.take(kind, now_ms, random).map_err(Refusal::too_fast)?;
         }
         Ok(slot)
+    }
+
+    /// Over how long clients are to spread their first attempt to come back, if all of them are cut
+    /// off now.
+    pub(crate) fn retry_spread_ms(&self) -> u64 {
+        admission::retry_spread_ms(self.lines(), self.admission_rate)
     }
 
     /// Lines that hold a slot.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use openline_protocol::Position;
 use openline_ws::tls::rustls::ServerConfig;
+use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
 use crate::chat::Rooms;
@@ -51,6 +52,8 @@ pub(crate) struct Node {
     /// How WebSocket lines are set up.
     pub(crate) line_settings: Arc<openline_ws::Config>,
     pub(crate) queue_options: Arc<openline_ws::QueueOptions>,
+    /// Turns true when the server begins to stop.
+    pub(crate) stop: watch::Receiver<bool>,
     numbers: AtomicU64,
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use openline_ws::tls;
+use tokio::sync::watch;
 
 use super::{Node, options};
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
@@ -79,11 +80,12 @@ pub(crate) struct Parts {
     pub(crate) shards: Arc<[Arc<Shard>]>,
     pub(crate) address: SocketAddr,
     pub(crate) log: Log,
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 /// A node, and its broker's sweeping.
 pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
-    let Parts { config, shards, address, log } = parts;
+    let Parts { config, shards, address, log, stop } = parts;
     let clock = Clock::start();
     let guard = Guard::new(&options::guard(&config), address.ip()).map_err(StartError::Config)?;
     let verifier = verifier(&config)?;
@@ -119,6 +121,7 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         rooms: Rooms::new(shards),
         line_settings,
         queue_options,
+        stop,
         numbers: AtomicU64::new(0),
     })
 }
@@ -128,7 +131,8 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
 pub(crate) fn for_test(shards: Arc<[Arc<Shard>]>) -> Node {
     let config = Config { ephemeral: true, ..Config::default() };
     let address = config.listen;
-    start(Parts { config: Arc::new(config), shards, address, log: Log::quiet() })
+    let (_, stop) = watch::channel(false);
+    start(Parts { config: Arc::new(config), shards, address, log: Log::quiet(), stop })
         .expect("the default configuration works")
 }
 

@@ -5,23 +5,12 @@ use std::sync::Arc;
 use openline_engine::SessionKey;
 use openline_protocol::{ChannelName, ErrorCode, Id, Reply, close};
 
-use super::{Entrance, Expelled, Line, Session, Whom};
+use super::{Entrance, Expelled, Session, Whom};
 use crate::auth::{AuthError, Identity, Token};
 use crate::clock::Clock;
+use crate::exchange::Ending;
 use crate::node::Node;
 use crate::shard::Shard;
-
-/// Why a line that has said who it is has to go.
-pub(super) struct Refused {
-    code: u16,
-    reason: String,
-}
-
-impl Refused {
-    pub(super) fn tell(&self, line: &Line) {
-        line.close(self.code, &self.reason);
-    }
-}
 
 impl Session {
     /// Whether it may ask for more than to be authenticated.
@@ -47,8 +36,8 @@ impl Session {
 
     async fn accept_token(&mut self, identity: Identity, id: Option<&Id>) {
         let first = self.identity.is_none();
-        if let Err(refused) = self.become_user(identity) {
-            return refused.tell(&self.line);
+        if let Err(ending) = self.become_user(identity) {
+            return self.line.end(ending);
         }
         self.reply(&Reply::AuthSuccess {
             id,
@@ -80,31 +69,33 @@ impl Session {
     }
 
     /// Takes note of who it is.
-    pub(super) fn become_user(&mut self, identity: Identity) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    /// Why the line has to go: end it.
+    pub(super) fn become_user(&mut self, identity: Identity) -> Result<(), Ending> {
         if let Some(user) = identity.user.as_ref().filter(|_| !self.is_alone) {
             match self.node.user_lines.enter(user, self.number) {
                 Entrance::Open => {}
                 Entrance::Replaces(number) => {
                     let reason = "the user connected again";
-                    let expelled = Expelled::new(Whom::Line(number), close::DUPLICATE, reason);
-                    self.node.expel(expelled);
+                    let ending = Ending::new(close::DUPLICATE, reason);
+                    self.node.expel(Expelled::new(Whom::Line(number), ending));
                 }
                 Entrance::Refused => {
-                    let reason = "the user is connected already".to_owned();
-                    return Err(Refused { code: close::DUPLICATE, reason });
+                    return Err(Ending::new(close::DUPLICATE, "the user is connected already"));
                 }
             }
             if let Some(slot) = &mut self.slot {
-                slot.sign_in(user, rand::random()).map_err(|refusal| Refused {
-                    code: close::TRY_AGAIN_LATER,
-                    reason: refusal.close_reason(),
+                slot.sign_in(user, rand::random()).map_err(|refusal| {
+                    Ending::new(close::TRY_AGAIN_LATER, refusal.close_reason())
+                        .retry_after(refusal.retry_after_ms)
                 })?;
             }
         }
         let now = Clock::wall_seconds();
         if self.node.verifier.revocations().covers_line(&identity, &self.client, now) {
             // Revoked while it was on its way here.
-            return Err(Refused { code: close::INVALID_AUTH, reason: "token revoked".to_owned() });
+            return Err(Ending::new(close::INVALID_AUTH, "token revoked"));
         }
         let identity = Arc::new(identity);
         self.identity = Some(identity.clone());

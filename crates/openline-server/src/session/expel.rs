@@ -2,7 +2,7 @@
 
 use openline_engine::Hub;
 
-use crate::exchange::Seat;
+use crate::exchange::{Ending, Seat};
 
 /// Whose lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,13 +19,12 @@ pub(crate) enum Whom {
 #[derive(Debug)]
 pub(crate) struct Expelled {
     whom: Whom,
-    code: u16,
-    reason: String,
+    ending: Ending,
 }
 
 impl Expelled {
-    pub(crate) fn new(whom: Whom, code: u16, reason: impl Into<String>) -> Self {
-        Self { whom, code, reason: reason.into() }
+    pub(crate) fn new(whom: Whom, ending: Ending) -> Self {
+        Self { whom, ending }
     }
 
     /// Closes those of this thread.
@@ -47,7 +46,7 @@ impl Expelled {
             }
         };
         for seat in seats {
-            seat.line.close(self.code, &self.reason);
+            seat.line.end(self.ending.clone());
         }
     }
 }

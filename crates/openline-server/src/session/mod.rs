@@ -122,8 +122,8 @@ impl Session {
         };
         match identity {
             Ok(Some(identity)) => {
-                if let Err(refused) = session.become_user(identity) {
-                    refused.tell(&session.line);
+                if let Err(ending) = session.become_user(identity) {
+                    session.line.end(ending);
                 }
             }
             Ok(None) if node.needs_token() => session.await_token(),
@@ -162,6 +162,7 @@ impl Session {
             user: self.user().map(|user| &**user),
             channels,
             ping_interval_ms: ping_interval.as_millis() as u64,
+            retry_spread_ms: self.node.guard.retry_spread_ms(),
             expires_at: self.expires_at_ms(),
         });
     }
@@ -230,7 +231,8 @@ impl Session {
             Command::Typing { channel, is_typing } => self.typing(&channel, is_typing, id.as_ref()),
             Command::Ping => {
                 let timestamp = self.node.exchange.clock.now_ms();
-                self.reply(&Reply::Pong { id: id.as_ref(), timestamp });
+                let retry_spread_ms = self.node.guard.retry_spread_ms();
+                self.reply(&Reply::Pong { id: id.as_ref(), timestamp, retry_spread_ms });
                 Ok(())
             }
             Command::Other { kind, data } => {

@@ -36,9 +36,9 @@ impl Session {
             None => self.handle_answering(request).await,
         }
         self.line = line;
-        if let Some((code, reason)) = answer.end() {
+        if let Some(ending) = answer.end() {
             // It asked for too much.
-            self.line.close(code, &reason);
+            self.line.end(ending);
         }
         Answered::Apart
     }

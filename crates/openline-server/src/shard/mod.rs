@@ -143,7 +143,7 @@ impl Shard {
 
     fn close_all(&self) {
         for (_, seat) in self.hub().lines() {
-            seat.line.close(close::GOING_AWAY, "server stops");
+            seat.line.close(close::SERVICE_RESTART, "server stops");
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
+use openline_protocol::Format;
 use openline_protocol::close::{self, Policy};
+
+use crate::exchange::Ending;
 
 /// What begins the id of the last event of a stream that is not to be opened again: a browser sends
 /// it back when it comes again all the same, and is told to stop.
@@ -10,6 +13,10 @@ pub(super) const STOP_MARK: char = '!';
 
 /// A comment: keeps proxies from taking a quiet stream for a dead one, and finds out who is gone.
 pub(super) const COMMENT: &str = ":\n\n";
+
+/// How long a browser waits at least before it opens a stream again that ended: it knows no delay
+/// that grows.
+pub(super) const RETRY_MS: u64 = 1_000;
 
 /// Appends how long a browser waits before it opens a stream again that broke.
 pub(super) fn write_retry(out: &mut String, ms: u64) {
@@ -29,19 +36,20 @@ pub(super) fn write_event(out: &mut String, id: Option<&str>, data: &str) {
     out.push('\n');
 }
 
-/// Appends the last event: why the stream ends, and when to open another. `position` is what the
-/// reader has.
+/// Appends the last event: why the stream ends, and when to open another: `chance_ms` later than the
+/// first moment there is. `position` is what the reader has.
 pub(super) fn write_close(
     out: &mut String,
-    (code, reason): (u16, &str),
+    ending: &Ending,
     position: Option<&str>,
-    random: u64,
+    chance_ms: u64,
 ) {
-    let retry_ms = match close::policy(Some(code)) {
-        Policy::Retry => Some(500 + random % 2_000),
-        Policy::RetryLater => Some(30_000 + random % 15_000),
-        // With the cookie of then.
-        Policy::NewToken => Some(1_000),
+    let after_ms = ending.retry_after_ms.unwrap_or(RETRY_MS);
+    let retry_ms = match close::policy(Some(ending.code)) {
+        // A token that ended is renewed with the cookie of then.
+        Policy::Retry | Policy::RetryLater | Policy::NewToken => {
+            Some(after_ms.saturating_add(chance_ms))
+        }
         Policy::Stop => None,
     };
     let id = match retry_ms {
@@ -51,13 +59,14 @@ pub(super) fn write_close(
         }
         None => Some(format!("{STOP_MARK}{}", position.unwrap_or_default())),
     };
-    write_event(out, id.as_deref(), &close_message(code, reason));
+    write_event(out, id.as_deref(), &close_message(ending));
 }
 
 /// What a close code is where there is no WebSocket to close.
-pub(super) fn close_message(code: u16, reason: &str) -> String {
-    let reason = serde_json::Value::from(reason);
-    format!(r#"{{"type":"close","code":{code},"reason":{reason}}}"#)
+pub(super) fn close_message(ending: &Ending) -> String {
+    let mut bytes = Vec::new();
+    ending.message().encode(Format::Json, &mut bytes);
+    String::from_utf8(bytes).expect("the encoder writes JSON, which is UTF-8")
 }
 
 #[cfg(test)]
@@ -92,20 +101,22 @@ mod tests {
     fn the_last_event_says_whether_and_when_to_come_again() {
         let last = |code| {
             let mut out = String::new();
-            write_close(&mut out, (code, "so"), Some("P"), 7);
+            write_close(&mut out, &Ending::new(code, "so"), Some("P"), 7);
             out
         };
-        let data =
-            |code| format!("data: {{\"type\":\"close\",\"code\":{code},\"reason\":\"so\"}}\n\n");
-        assert_eq!(last(1001), format!("retry: 507\n{}", data(1001)));
-        assert_eq!(last(1013), format!("retry: 30007\n{}", data(1013)));
-        assert_eq!(last(4000), format!("retry: 1000\n{}", data(4000)));
-        assert_eq!(last(4005), format!("id: !P\n{}", data(4005)));
+        let data = |code, more| {
+            format!("data: {{\"type\":\"close\",\"code\":{code},\"reason\":\"so\"{more}}}\n\n")
+        };
+        let later = data(1013, ",\"retryAfter\":30000");
+        assert_eq!(last(1001), format!("retry: 1007\n{}", data(1001, "")));
+        assert_eq!(last(1013), format!("retry: 30007\n{later}"));
+        assert_eq!(last(4000), format!("retry: 1007\n{}", data(4000, "")));
+        assert_eq!(last(4005), format!("id: !P\n{}", data(4005, "")));
     }
 
     #[test]
     fn a_reason_is_json() {
-        let message = close_message(4005, "say \"bye\"\n");
+        let message = close_message(&Ending::new(4005, "say \"bye\"\n"));
         let read: serde_json::Value = serde_json::from_str(&message).unwrap();
         assert_eq!(read["reason"], "say \"bye\"\n");
     }

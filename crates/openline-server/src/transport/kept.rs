@@ -13,7 +13,7 @@ use openline_protocol::{ChannelName, Request, close};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::connection::catch_panic;
-use crate::exchange::{Cursor, Letter, Mailbox, Since};
+use crate::exchange::{Cursor, Ending, Letter, Mailbox, Since};
 use crate::node::Node;
 use crate::session::{Answered, Session};
 
@@ -135,7 +135,8 @@ async fn run(
                         Err(_) => {
                             node.metrics.panicked();
                             node.log.panicked(&session.client);
-                            kept.mailbox.close(close::INTERNAL_ERROR, "internal error");
+                            let ending = Ending::new(close::INTERNAL_ERROR, "internal error");
+                            kept.mailbox.close(ending);
                         }
                     }
                 }
@@ -144,7 +145,7 @@ async fn run(
     };
     drop(orders);
     // Whoever waits for room in it waits no longer.
-    kept.mailbox.close(close::GOING_AWAY, "nobody reads this session");
+    kept.mailbox.close(Ending::new(close::GOING_AWAY, "nobody reads this session"));
     drop(session);
     if !is_left && node.kept.find(&kept.secret.text()).is_some() {
         // The reader still has to learn why it ended, if it comes back.
@@ -244,7 +245,7 @@ impl Kept {
 impl Reader {
     /// Ends the session at once.
     pub(super) fn end(self) {
-        self.kept.mailbox.close(close::GOING_AWAY, "its reader begins anew");
+        self.kept.mailbox.close(Ending::new(close::GOING_AWAY, "its reader begins anew"));
         self.node.kept.table().remove(&self.kept.secret.0);
     }
 }

@@ -113,8 +113,8 @@ async fn answer(reader: Reader) -> Response<Body> {
         push(&mut messages, &letter.text);
     }
     let closed = kept.mailbox.closed();
-    if let Some((code, reason)) = &closed {
-        push(&mut messages, &close_message(*code, reason));
+    if let Some(ending) = &closed {
+        push(&mut messages, &close_message(ending));
     }
     let position = kept.position().unwrap_or_default();
     let body = match closed {

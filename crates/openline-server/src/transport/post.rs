@@ -56,7 +56,8 @@ pub(super) async fn take(
     match &*answer.take(usize::MAX) {
         [letter, ..] => Ok(reply(letter.text.clone())),
         [] => {
-            let (code, reason) = answer.closed().unwrap_or_default();
+            let (code, reason) =
+                answer.closed().map(|ending| (ending.code, ending.reason)).unwrap_or_default();
             let message = format!("the request was ended with {code}: {reason}");
             Err(rejection(&Fault::new(ErrorCode::Unavailable, message)))
         }

@@ -17,7 +17,7 @@ use openline_ws::Rejection;
 
 use super::asked::Asked;
 use super::entry::{enter_by_request, identify};
-use super::event::{COMMENT, STOP_MARK, write_close, write_event, write_retry};
+use super::event::{COMMENT, RETRY_MS, STOP_MARK, write_close, write_event, write_retry};
 use super::kept::{Reader, SessionSecret, Terms, keep};
 use super::post::{self, queue_bytes};
 use super::web::{self, forbid_keeping, json, no_content, rejection, wrong_method};
@@ -25,7 +25,7 @@ use crate::auth::TICKET_LIFETIME;
 use crate::clock::Clock;
 use crate::config::SlowConsumer;
 use crate::connection::Site;
-use crate::exchange::{Line, Mailbox, Since};
+use crate::exchange::{Ending, Line, Mailbox, Since};
 use crate::guard::Kind;
 use crate::metrics::Transport;
 use crate::session::{Arrival, Opening, Session};
@@ -35,11 +35,6 @@ const COMMENT_AFTER: Duration = Duration::from_secs(15);
 
 /// How much is written at a time. What is more waits in the mailbox, which has a bound.
 const CHUNK_BYTES_MAX: usize = 16 << 10;
-
-/// How long a browser waits before it opens a stream again that broke, and how much longer by
-/// chance, so that not all come together.
-const RETRY_MS: u64 = 1_000;
-const RETRY_SPREAD_MS: u64 = 2_000;
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -55,7 +50,8 @@ async fn serve(site: Site, request: Request<()>, body: Body) -> Result<Response<
     match *request.method() {
         Method::GET => match open(&site, &request).await {
             Err(refused) if is_passing(&refused) && takes_events(&request) => {
-                Ok(events(Body::from(ended(&refused))))
+                let spread_ms = site.node.guard.retry_spread_ms();
+                Ok(events(Body::from(ended(&refused, spread_ms))))
             }
             opened => opened,
         },
@@ -153,16 +149,15 @@ fn takes_events(request: &Request<()>) -> bool {
 
 /// A stream that ends at once. A browser gives up for good when it is answered with an error; this
 /// makes it come again, when it is told to.
-fn ended(refused: &Rejection) -> String {
-    let seconds =
-        refused.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut out = String::new();
-    write_close(&mut out, (close::TRY_AGAIN_LATER, &refused.message), None, rand::random());
-    if let Some(seconds) = seconds.map(|seconds: u64| seconds.saturating_mul(1_000)) {
-        // The last one counts.
-        write_retry(&mut out, seconds + rand::random::<u64>() % 1_000);
-        out.push('\n');
+fn ended(refused: &Rejection, spread_ms: u64) -> String {
+    let seconds = refused.headers.get(RETRY_AFTER);
+    let seconds = seconds.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let mut ending = Ending::new(close::TRY_AGAIN_LATER, &*refused.message);
+    if let Some(seconds) = seconds {
+        ending = ending.retry_after(seconds.saturating_mul(1_000));
     }
+    let mut out = String::new();
+    write_close(&mut out, &ending, None, rand::random_range(0..spread_ms));
     out
 }
 
@@ -180,7 +175,7 @@ impl EventStream {
         let mut out = String::new();
         if !self.is_begun {
             self.is_begun = true;
-            write_retry(&mut out, RETRY_MS + rand::random::<u64>() % RETRY_SPREAD_MS);
+            write_retry(&mut out, RETRY_MS + self.chance_ms());
             out.push('\n');
         }
         let mailbox = self.reader.kept.mailbox.clone();
@@ -196,16 +191,23 @@ impl EventStream {
             if self.is_ended {
                 return (self, None);
             }
-            if let Some((code, reason)) = mailbox.closed() {
+            if let Some(ending) = mailbox.closed() {
                 self.is_ended = true;
                 let position = self.reader.kept.position();
-                write_close(&mut out, (code, &reason), position.as_deref(), rand::random());
+                write_close(&mut out, &ending, position.as_deref(), self.chance_ms());
                 return (self, Some(out.into()));
             }
             if tokio::time::timeout(COMMENT_AFTER, mailbox.wait()).await.is_err() {
                 return (self, Some(Bytes::from_static(COMMENT.as_bytes())));
             }
         }
+    }
+}
+
+impl EventStream {
+    /// So that not all come back together.
+    fn chance_ms(&self) -> u64 {
+        rand::random_range(0..self.reader.node.guard.retry_spread_ms())
     }
 }
 

@@ -57,19 +57,32 @@ async fn a_user_with_too_many_lines_is_told_to_try_later() {
     let _first = authenticated(&server, &token("ann", 60)).await;
     let (mut second, _) = Talk::greeted(&server.url("/ws")).await;
     second.send(&json!({ "type": "auth", "id": 1, "token": token("ann", 60) })).await;
-    assert_eq!(second.ended().await.code, 1013);
+    let (last, end) = second.last_words().await;
+    assert_eq!(end.code, 1013);
+    let last = last.unwrap();
+    assert_eq!((&last["type"], &last["code"]), (&json!("close"), &json!(1013)));
+    assert_eq!(last["reason"], end.reason);
+    let after = last["retryAfter"].as_u64().unwrap();
+    assert!(end.reason.ends_with(&format!("; retry={after}")), "{last} {end:?}");
     authenticated(&server, &token("ben", 60)).await;
 }
 
-/// Asks until the line ends: how often it was served, how often refused, and the code.
+/// Asks until the line ends: how often it was served, how often refused, and the code, which it is
+/// told before in a message.
 async fn hammer(line: &mut Talk, request: &Value) -> (u32, u32, u16) {
-    let (mut served, mut refused) = (0, 0);
+    let (mut served, mut refused, mut told) = (0, 0, None);
     loop {
         // A line that is closed shows that when it is read.
         let _ = line.try_send(request).await;
         let answer = loop {
             match line.next().await {
-                Err(end) => return (served, refused, end.code),
+                Err(end) => {
+                    assert_eq!(told, Some((end.code.into(), 30_000)));
+                    return (served, refused, end.code);
+                }
+                Ok(came) if came["type"] == "close" => {
+                    told = came["code"].as_u64().zip(came["retryAfter"].as_u64());
+                }
                 Ok(came) if came.get("id").is_some() => break came,
                 Ok(_) => {}
             }

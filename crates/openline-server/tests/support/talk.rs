@@ -95,9 +95,16 @@ impl Talk {
 
     /// How the line ends, whatever comes before that.
     pub(crate) async fn ended(&mut self) -> End {
+        self.last_words().await.1
+    }
+
+    /// The last message, and how the line ends after it.
+    pub(crate) async fn last_words(&mut self) -> (Option<Value>, End) {
+        let mut last = None;
         loop {
-            if let Err(end) = self.next().await {
-                return end;
+            match self.next().await {
+                Ok(message) => last = Some(message),
+                Err(end) => return (last, end),
             }
         }
     }

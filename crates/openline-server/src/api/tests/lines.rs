@@ -21,7 +21,7 @@ async fn end(mailbox: &Arc<Mailbox>) -> Option<(u16, String)> {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    mailbox.closed()
+    mailbox.closed().map(|ending| (ending.code, ending.reason))
 }
 
 #[tokio::test]
@@ -47,6 +47,22 @@ async fn lines_end_by_client_by_user_and_by_token() {
 }
 
 #[tokio::test]
+async fn a_line_can_be_told_when_to_come_back() {
+    let server = Server::new();
+    for (client, body, after) in [
+        ("c1", r#"{"client":"c1","code":4004,"retryAfter":600000}"#, Some(600_000)),
+        ("c2", r#"{"client":"c2","code":4004}"#, Some(30_000)),
+        ("c3", r#"{"client":"c3","code":1012}"#, Some(1_000)),
+        ("c4", r#"{"client":"c4"}"#, None),
+    ] {
+        let mailbox = server.client(client, identity("ann", client), &[]);
+        server.post("disconnect", body).await.ok();
+        end(&mailbox).await;
+        assert_eq!(mailbox.closed().unwrap().retry_after_ms, after, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn who_is_meant_must_be_said_once_and_the_code_be_one_that_fits() {
     let server = Server::new();
     for (body, message) in [
@@ -55,6 +71,10 @@ async fn who_is_meant_must_be_said_once_and_the_code_be_one_that_fits() {
         (
             r#"{"client":"a","code":1006}"#,
             "`code` must be one of 1000, 1008, 1012, 1013, 4000, 4001, 4002, 4003, 4004, 4005",
+        ),
+        (
+            r#"{"client":"a","retryAfter":1000}"#,
+            "`retryAfter` needs a `code` that asks the client to come back later: 1012, 1013, 4003, 4004",
         ),
         (r#"{"user":""}"#, "`user` must not be empty"),
         (r#"{"userId":"a"}"#, "disconnect has no field `userId`; did you mean `user`?"),

@@ -59,7 +59,8 @@ impl Server {
         let input = shard::inputs(NonZeroUsize::MIN).remove(0);
         let shards = Arc::from([input.shard.clone()]);
         let address = config.listen;
-        let parts = Parts { config: Arc::new(config), shards, address, log: Log::quiet() };
+        let (_, stop) = tokio::sync::watch::channel(false);
+        let parts = Parts { config: Arc::new(config), shards, address, log: Log::quiet(), stop };
         let node = Arc::new(start(parts).unwrap());
         let stop = watch::Sender::new(false);
         let connections = input.connections.clone();
