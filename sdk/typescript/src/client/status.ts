@@ -1,0 +1,23 @@
+/** Where the line stands: see docs/client-states.md. */
+export type State = "idle" | "connecting" | "authenticating" | "online" | "probing" | "waiting" | "stopped";
+
+/** A snapshot. The same object until something in it changes. */
+export interface Status {
+  readonly state: State;
+  /** Failures in a row, which is the number of the attempt under way; 0 for the first. */
+  readonly attempt: number;
+  /** In `waiting`: when the next attempt begins, in milliseconds since 1970. Not there while the page is put away. */
+  readonly retryAt?: number;
+  /** In `waiting`: how long the whole delay is, in milliseconds. */
+  readonly delay?: number;
+  /** In `waiting` and `stopped`: what the line or the attempt ended with. */
+  readonly code?: number;
+  /** In `waiting` and `stopped`: the same for people. */
+  readonly reason?: string;
+  /** The name of this line, new for each. Only while there is one. */
+  readonly clientId?: string;
+  /** Whom the token names. */
+  readonly user?: string;
+  /** What carries the line. */
+  readonly transport?: string;
+}
