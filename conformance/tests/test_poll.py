@@ -186,6 +186,19 @@ def test_what_is_sent_for_a_session_shows_in_the_next_poll(server):
     assert poller.until("message")["channel"] == "poll-session-2"
 
 
+def test_a_poll_may_begin_without_channels_and_says_when_its_subscriptions_are_gone(server):
+    poller = Poller(server.port, "")
+    assert [message["type"] for message in poller.poll()] == ["welcome"]
+    body = {"type": "subscribe", "id": 1, "channels": ["poll-bare"]}
+    assert ask(server.port, "POST", "/poll", body, Openline_Session=poller.session).status == 204
+    assert poller.until("subscribed")["channels"] == ["poll-bare"]
+    publish(server.port, "poll-bare", 1)
+    assert poller.until("message")["data"] == 1
+    del poller.parameters["session"]
+    answer = ask(server.port, "GET", poller.path())
+    assert (answer.status, answer.code) == (404, "unknown_session")
+
+
 @pytest.mark.parametrize(
     "path, code",
     [("/poll", "bad_request"), ("/poll?channels=a%20b", "bad_channel"), ("/poll?position=x", "bad_request")],

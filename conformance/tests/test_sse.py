@@ -195,6 +195,16 @@ def test_after_quiet_there_is_a_comment(server):
         assert stream.comments == 1
 
 
+def test_a_stream_may_begin_without_channels_and_subscribe_by_messages(server):
+    with open_stream(server, channels="") as stream:
+        welcome = stream.message("welcome")
+        body = {"type": "subscribe", "id": 1, "channels": ["sse-bare"]}
+        assert ask(server.port, "POST", "/sse", body, Openline_Session=welcome["session"]).status == 204
+        assert stream.message("subscribed", "welcome")["channels"] == ["sse-bare"]
+        publish(server.port, "sse-bare", 1)
+        assert stream.message("message")["data"] == 1
+
+
 def test_a_session_is_spoken_for_by_its_secret(server):
     with open_stream(server, channels="sse-session") as stream:
         welcome, _ = stream.opened()
@@ -239,7 +249,6 @@ def test_a_session_is_spoken_for_by_its_secret(server):
     "path, code",
     [
         ("/sse", "bad_request"),
-        ("/sse?channels=", "bad_request"),
         ("/sse?channels=a%20b", "bad_channel"),
         ("/sse?channels=%FF", "bad_request"),
         (f"/sse?channels={'x' * 256}", "bad_channel"),

@@ -21,11 +21,13 @@ use crate::exchange::{CHANNELS_MAX, PAGE, Since};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Opening<'a> {
     /// With `welcome`, which names its session, and `subscribed`. At least one channel has to be
-    /// open to it.
+    /// open to it, unless it asks for none.
     Greeting {
         session: &'a str,
         /// After how much quiet it hears something all the same.
         ping_interval: Duration,
+        /// Whether it may have no channels, because it subscribes by messages.
+        may_be_bare: bool,
     },
     /// Only of what it missed, because it was here before. All channels have to be open to it:
     /// otherwise it would be told of those that are not with each poll, at once, for ever.
@@ -45,7 +47,11 @@ impl Session {
         let by_token = self.channels_of_token();
         let asked: Vec<&ChannelName> =
             asked.iter().filter(|channel| !by_token.contains(channel)).collect();
-        check_count(by_token.len() + asked.len())?;
+        let may_be_bare = matches!(opening, Opening::Greeting { may_be_bare: true, .. });
+        match by_token.len() + asked.len() {
+            0 if may_be_bare => {}
+            count => check_count(count)?,
+        }
         let mut outcomes = Vec::new();
         for channel in by_token {
             let read = match self.node.exchange.namespace(&channel).map(|_| ()) {
@@ -104,8 +110,11 @@ impl Session {
 
     fn tell_opening(&self, opening: Opening<'_>, outcomes: &[Outcome], since: &Since) {
         match opening {
-            Opening::Greeting { session, ping_interval } => {
+            Opening::Greeting { session, ping_interval, .. } => {
                 self.greet(Some(session), ping_interval, &[]);
+                if outcomes.is_empty() {
+                    return;
+                }
                 let channels: Vec<_> =
                     outcomes.iter().map(|outcome| self.joined(outcome, since)).collect();
                 self.reply(&Reply::Subscribed { id: None, channels: &channels });

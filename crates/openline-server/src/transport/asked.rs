@@ -17,6 +17,8 @@ pub(super) const SESSION_HEADER: &str = "openline-session";
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     pub(super) channels: Vec<ChannelName>,
+    /// Whether `channels` is there, if only to say that there are none yet.
+    pub(super) says_channels: bool,
     /// What the reader has; it may be the empty text.
     pub(super) position: Option<String>,
     pub(super) session: Option<String>,
@@ -34,6 +36,7 @@ impl Asked {
                 // The list is split when it is decoded: pages that make addresses by
                 // `URLSearchParams` encode the commas too.
                 "channels" => {
+                    asked.says_channels = true;
                     let names = decoded(name, value)?;
                     let names = names.split(',').filter(|name| !name.is_empty());
                     names.into_iter().try_for_each(|name| asked.add_channel(name))?;
@@ -101,6 +104,16 @@ mod tests {
             ("", vec![]),
         ] {
             assert_eq!(channels(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn an_empty_list_is_not_a_missing_one() {
+        for (query, expected) in
+            [("channels=", true), ("channels", true), ("channel=a", false), ("", false)]
+        {
+            let asked = Asked::read(Some(query), &HeaderMap::new()).unwrap();
+            assert_eq!(asked.says_channels, expected, "{query}");
         }
     }
 

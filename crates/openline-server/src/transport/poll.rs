@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ::http::{Method, Request, Response, StatusCode};
 use axum::body::Body;
+use openline_protocol::{ErrorCode, Fault};
 use openline_ws::Rejection;
 
 use super::asked::Asked;
@@ -94,7 +95,16 @@ async fn begin(site: &Site, request: &Request<()>, asked: Asked) -> Result<Reade
     let secret = SessionSecret::random();
     let text = secret.text();
     let opening = match since {
-        Since::Now => Opening::Greeting { session: &text, ping_interval: WAIT },
+        Since::Now => Opening::Greeting {
+            session: &text,
+            ping_interval: WAIT,
+            may_be_bare: asked.says_channels,
+        },
+        // What such a poll followed, it subscribed to by messages, and that ended with the session.
+        Since::Cursor(_) | Since::Unknown if asked.says_channels && asked.channels.is_empty() => {
+            let message = "the session has ended, and its subscriptions with it; begin a new one";
+            return Err(rejection(&Fault::new(ErrorCode::UnknownSession, message)));
+        }
         Since::Cursor(_) | Since::Unknown => Opening::Continuing,
     };
     session.follow(&asked.channels, &since, opening).await.map_err(|fault| rejection(&fault))?;

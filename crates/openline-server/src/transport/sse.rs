@@ -110,7 +110,11 @@ async fn open(site: &Site, request: &Request<()>) -> Result<Response<Body>, Reje
     let mut session = Session::open(node, shard, arrival);
     let secret = SessionSecret::random();
     let text = secret.text();
-    let opening = Opening::Greeting { session: &text, ping_interval: COMMENT_AFTER };
+    let opening = Opening::Greeting {
+        session: &text,
+        ping_interval: COMMENT_AFTER,
+        may_be_bare: asked.says_channels,
+    };
     session.follow(&asked.channels, &since, opening).await.map_err(|fault| rejection(&fault))?;
     let channels = asked.channels;
     let terms = Terms {
