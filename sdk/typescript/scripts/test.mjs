@@ -3,7 +3,7 @@
 // one test imports every module by itself to prove that importing does nothing.
 
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,6 +24,8 @@ try {
     logLevel: "warning",
   });
   await writeFile(join(out, "package.json"), '{"type":"module"}');
+  // Where the tests' own dependencies are found.
+  await symlink(join(root, "node_modules"), join(out, "node_modules"));
   const tests = (await readdir(join(out, "test"))).filter((name) => name.endsWith(".test.js"));
   const paths = tests.sort().map((name) => join(out, "test", name));
   const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...paths], { stdio: "inherit" });
