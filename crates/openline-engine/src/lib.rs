@@ -45,5 +45,5 @@ pub use hub::{
     PresenceChange, SessionKey, SubscriptionKey, Typing,
 };
 pub use roster::{Change, MemberPage, Roster};
-pub use stream::{History, Page, PageLimits, Query, Recovery, Settled, Stream};
+pub use stream::{Extent, History, Page, PageLimits, Query, Recovery, Settled, Stream};
 pub use streams::{Draft, Ordered, Streams, Swept};

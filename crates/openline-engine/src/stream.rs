@@ -53,6 +53,19 @@ pub struct Page {
     pub more: bool,
 }
 
+/// How much of a stream is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Publications.
+    pub entries: usize,
+    /// Memory that they take, about.
+    pub bytes: usize,
+    /// Where the stream is.
+    pub head: Position,
+    /// When the newest of them was published, in milliseconds since 1970.
+    pub newest_ms: Option<u64>,
+}
+
 /// What a reader that was away missed.
 #[derive(Debug, Clone)]
 pub struct Recovery {
@@ -377,6 +390,16 @@ impl Stream {
     /// The last visible entry, if it is kept.
     pub fn newest(&self) -> Option<&Arc<Publication>> {
         self.kept.back().map(|kept| &kept.publication)
+    }
+
+    /// How much is kept.
+    pub fn extent(&self) -> Extent {
+        Extent {
+            entries: self.kept.len(),
+            bytes: self.bytes,
+            head: self.head(),
+            newest_ms: self.newest().map(|newest| newest.timestamp),
+        }
     }
 
     /// Whether the entry is kept that the store has at `sequence`.

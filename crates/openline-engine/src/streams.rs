@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use openline_protocol::{ChannelName, Data, Position, Publication, Reason, Sender};
 
 use crate::keys::{Keys, Used};
-use crate::stream::{History, Page, PageLimits, Query, Recovery, Settled, Stream};
+use crate::stream::{Extent, History, Page, PageLimits, Query, Recovery, Settled, Stream};
 
 /// Something to be published.
 #[derive(Debug, Clone)]
@@ -266,6 +266,16 @@ impl Streams {
             None => Stream::new(self.epoch).query(query, limits),
         };
         (page, removed)
+    }
+
+    /// How much a channel keeps; nothing for a channel on which nothing was published.
+    pub fn extent(&mut self, channel: &ChannelName, now: u64) -> (Extent, Vec<u64>) {
+        let removed = self.expire(channel, now);
+        let extent = match self.channels.get(channel) {
+            Some(state) => state.stream.extent(),
+            None => Stream::new(self.epoch).extent(),
+        };
+        (extent, removed)
     }
 
     /// Forgets the oldest entries of all until `excess` bytes are free; returns what the store is to

@@ -53,6 +53,66 @@ async fn what_a_backend_publishes_reaches_lines() {
 }
 
 #[tokio::test]
+async fn lines_are_listed_from_all_threads() {
+    let keys = ("api.keys".to_owned(), KEY.to_owned());
+    let threads = ("threads".to_owned(), "3".to_owned());
+    let server = TestServer::with_config(Config::read(None, [], [keys, threads]).unwrap());
+    let mut ids = Vec::new();
+    let mut lines = Vec::new();
+    for _ in 0..7 {
+        let mut line = server.line("/ws").await;
+        let welcome: serde_json::Value =
+            serde_json::from_str(&hear(&mut line, "welcome").await).unwrap();
+        ids.push(welcome["clientId"].as_str().unwrap().to_owned());
+        lines.push(line);
+    }
+    ids.sort_unstable();
+    let mut after = String::new();
+    let mut listed = Vec::new();
+    loop {
+        let body = match after.as_str() {
+            "" => r#"{"limit":3}"#.to_owned(),
+            after => format!(r#"{{"limit":3,"after":"{after}"}}"#),
+        };
+        let told = post(&server, "/api/v1/clients", "localhost", &body).await;
+        let page: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+        for client in page["clients"].as_array().unwrap() {
+            assert_eq!(
+                (&client["transport"], &client["address"]),
+                (&"websocket".into(), &"127.0.0.1".into())
+            );
+            listed.push(client["clientId"].as_str().unwrap().to_owned());
+        }
+        match page["next"].as_str() {
+            Some(next) => after = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(listed, ids);
+}
+
+#[tokio::test]
+async fn a_page_of_this_server_reads_the_api_and_the_metrics_with_the_key() {
+    let server = start();
+    let origin = format!("http://{}", server.address());
+    for path in ["/api/v1/info", "/metrics"] {
+        let ask_with = async |key: &str| {
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: {}\r\nOrigin: {origin}\r\n\
+                 Sec-Fetch-Site: same-origin\r\nAuthorization: Bearer {key}\r\n\
+                 Connection: close\r\n\r\n",
+                server.address()
+            );
+            ask(server.address(), &request).await
+        };
+        let answer = ask_with(KEY).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(ask_with("another").await.status, 401);
+    }
+}
+
+#[tokio::test]
 async fn a_disconnected_line_ends_with_the_code() {
     let server = start();
     let mut line = server.line("/ws").await;

@@ -182,6 +182,11 @@ impl<L> Hub<L> {
         self.sessions.by_client(client)
     }
 
+    /// The client of a session.
+    pub fn client_of(&self, key: SessionKey) -> Option<&Arc<str>> {
+        self.sessions.find(key).map(|session| &session.client)
+    }
+
     /// The sessions of a user.
     pub fn user(&self, user: &str) -> &[SessionKey] {
         self.sessions.by_user(user)

@@ -5,6 +5,7 @@
 //! the key is never taken from an address, which ends up in logs, and no answer lets a page of
 //! another origin read it: a key in a page is a key in everybody's hands.
 
+mod clients;
 mod fields;
 mod info;
 mod key;
@@ -98,6 +99,9 @@ async fn perform(
         Operation::ClearHistory => read::clear_history(node, fields).await,
         Operation::Presence => read::presence(node, fields),
         Operation::Channels => read::channels(node, fields),
+        Operation::Channel => read::channel_details(node, fields).await,
+        Operation::Clients => clients::clients(node, fields).await,
+        Operation::Client => clients::client(node, fields).await,
         Operation::Disconnect => lines::disconnect(node, fields),
         Operation::Revoke => lines::revoke(node, fields),
         Operation::Info => Ok(info::info(node)),

@@ -1,4 +1,4 @@
-//! `history`, `presence`, `channels`.
+//! `history`, `presence`, `channels`, `channel`.
 
 use std::sync::Arc;
 
@@ -63,6 +63,29 @@ struct Channels<'a> {
 struct ChannelBody<'a> {
     channel: &'a str,
     subscribers: u64,
+}
+
+/// A channel by itself.
+#[derive(Debug, Serialize)]
+struct OneChannel<'a> {
+    channel: &'a str,
+    subscribers: u64,
+    /// Where it keeps presence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<u64>,
+    /// Where it keeps history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Kept>,
+}
+
+#[derive(Debug, Serialize)]
+struct Kept {
+    messages: usize,
+    bytes: usize,
+    position: String,
+    /// When the newest message was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<u64>,
 }
 
 pub(super) async fn history(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
@@ -135,6 +158,28 @@ pub(super) fn channels(node: &Node, fields: &Fields<'_>) -> Result<String, Fault
     });
     let last = found.last().map(|(channel, _)| channel.as_str());
     Ok(json(&Channels { channels: listed.collect(), next: last.filter(|_| is_more) }))
+}
+
+/// What there is of a channel, whether or not somebody subscribes to it.
+pub(super) async fn channel_details(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
+    let channel = fields.channel()?;
+    let exchange = &node.exchange;
+    let namespace = exchange.namespace(&channel)?;
+    let kept = match namespace.history_size {
+        0 => None,
+        _ => exchange.broker().extent(&channel).await.map_err(|error| error.fault())?,
+    };
+    Ok(json(&OneChannel {
+        channel: channel.as_str(),
+        subscribers: exchange.subscribers(&channel),
+        members: namespace.presence.then(|| exchange.member_count(&channel)),
+        history: kept.map(|kept| Kept {
+            messages: kept.entries,
+            bytes: kept.bytes,
+            position: kept.head.to_string(),
+            newest: kept.newest_ms,
+        }),
+    }))
 }
 
 fn no_history(channel: &str) -> Fault {

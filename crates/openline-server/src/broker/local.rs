@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use openline_engine::{Draft, History, Ordered, Page, PageLimits, Query, Recovery};
+use openline_engine::{Draft, Extent, History, Ordered, Page, PageLimits, Query, Recovery};
 use openline_protocol::{ChannelName, Position, Publication, Reason};
 use tokio::sync::oneshot;
 
@@ -194,6 +194,11 @@ impl Broker for LocalBroker {
     ) -> Answer<Result<Page, Reason>> {
         let ask = |stripe: &mut Stripe, now| stripe.streams.query(channel, query, limits, now);
         Answer::now(Ok(self.stripes.with(channel, ask)))
+    }
+
+    fn extent(&self, channel: &ChannelName) -> Answer<Option<Extent>> {
+        let extent = |stripe: &mut Stripe, now| stripe.streams.extent(channel, now);
+        Answer::now(Ok(Some(self.stripes.with(channel, extent))))
     }
 
     fn clear(&self, channel: &ChannelName) -> Answer<()> {

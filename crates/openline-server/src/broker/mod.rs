@@ -22,7 +22,7 @@ mod stripes;
 use std::fmt;
 use std::sync::Arc;
 
-use openline_engine::{Draft, Page, PageLimits, Query, Recovery};
+use openline_engine::{Draft, Extent, Page, PageLimits, Query, Recovery};
 use openline_protocol::{ChannelName, ErrorCode, Fault, Position, Publication, Reason};
 
 pub(crate) use answer::Answer;
@@ -48,6 +48,11 @@ pub(crate) trait Broker: Send + Sync {
         query: &Query,
         limits: &PageLimits,
     ) -> Answer<Result<Page, Reason>>;
+
+    /// How much a channel keeps; none where that cannot be told.
+    fn extent(&self, _channel: &ChannelName) -> Answer<Option<Extent>> {
+        Answer::now(Ok(None))
+    }
 
     /// Forgets the history of a channel.
     fn clear(&self, channel: &ChannelName) -> Answer<()>;

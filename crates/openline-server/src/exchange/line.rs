@@ -1,5 +1,6 @@
 //! [`Line`]: where a session's messages go; [`Fanout`]: how a turn's broadcasts get there.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -10,6 +11,7 @@ use openline_ws::{Message, Prepared, PreparedBatch, Sender, TrySendError};
 use super::ending::Ending;
 use super::mailbox::{Letter, Mailbox, NotTaken, Progress};
 use crate::auth::Identity;
+use crate::metrics::Transport;
 
 /// WebSocket lines that read JSON.
 pub(crate) const TEXT: Encoding = 0;
@@ -32,13 +34,27 @@ pub(crate) struct Seat {
     pub(crate) identity: Option<Arc<Identity>>,
     /// Of the session; no other has it.
     pub(crate) number: u64,
+    pub(crate) transport: Transport,
+    pub(crate) address: IpAddr,
+    /// When it began, in milliseconds since 1970.
+    pub(crate) opened_ms: u64,
 }
 
 /// A batch, in one of the encodings.
 #[derive(Debug)]
 pub(crate) enum Batch {
-    Frames(PreparedBatch),
+    /// With how many messages that is.
+    Frames(PreparedBatch, usize),
     Letters(Vec<Letter>),
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        match self {
+            Self::Frames(_, count) => *count,
+            Self::Letters(letters) => letters.len(),
+        }
+    }
 }
 
 impl Line {
@@ -79,7 +95,7 @@ impl Line {
 
     fn hand_over(&self, batch: &Batch, last: bool) -> Delivery {
         match (self, batch) {
-            (Self::WebSocket { sender, .. }, Batch::Frames(frames)) => {
+            (Self::WebSocket { sender, .. }, Batch::Frames(frames, _)) => {
                 // A line that gets more in this turn is written once, by its own task.
                 let taken = match last {
                     true => sender.try_write_batch(frames),
@@ -119,6 +135,14 @@ impl Line {
         }
     }
 
+    /// Bytes that wait for the client.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        match self {
+            Self::WebSocket { sender, .. } => sender.queued_bytes(),
+            Self::Mailbox(mailbox) => mailbox.bytes(),
+        }
+    }
+
     /// Waits until little waits for the line; false if it is closed.
     pub(crate) async fn drained(&self) -> bool {
         match self {
@@ -134,6 +158,8 @@ pub(crate) struct Fanout {
     /// Batches that lines took, and lines that had no room.
     pub(crate) taken: u64,
     pub(crate) full: u64,
+    /// The messages of those that were taken.
+    pub(crate) messages: u64,
 }
 
 impl Outlet<Seat> for Fanout {
@@ -146,7 +172,10 @@ impl Outlet<Seat> for Fanout {
     fn deliver(&mut self, seat: &Seat, batch: &Batch, last: bool) -> Delivery {
         let delivery = seat.line.hand_over(batch, last);
         match delivery {
-            Delivery::Taken => self.taken += 1,
+            Delivery::Taken => {
+                self.taken += 1;
+                self.messages += batch.len() as u64;
+            }
             Delivery::Full => {
                 self.full += 1;
                 if let Line::Mailbox(mailbox) = &seat.line
@@ -173,9 +202,12 @@ fn encode(encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
         TEXT => {
             let utf8 = "the encoder writes JSON, which is UTF-8";
             let texts = written.map(|bytes| Prepared::text(String::from_utf8(bytes).expect(utf8)));
-            Batch::Frames(PreparedBatch::new(texts.collect()))
+            Batch::Frames(PreparedBatch::new(texts.collect()), broadcasts.len())
         }
-        BINARY => Batch::Frames(PreparedBatch::new(written.map(Prepared::binary).collect())),
+        BINARY => {
+            let frames = PreparedBatch::new(written.map(Prepared::binary).collect());
+            Batch::Frames(frames, broadcasts.len())
+        }
         _ => {
             let letters = written.zip(broadcasts).map(|(bytes, broadcast)| Letter {
                 text: text(bytes),

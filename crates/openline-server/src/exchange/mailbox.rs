@@ -144,6 +144,11 @@ impl Mailbox {
         letters
     }
 
+    /// What the letters in it cost.
+    pub(crate) fn bytes(&self) -> usize {
+        self.content().bytes
+    }
+
     /// Why it was closed, once nothing is in it any more.
     pub(crate) fn closed(&self) -> Option<Ending> {
         let content = self.content();

@@ -24,6 +24,8 @@ use crate::shard::{Shard, ShardMessage};
 pub(crate) use cursor::{CHANNELS_MAX, Cursor, Since};
 pub(crate) use ending::Ending;
 pub(crate) use line::{Fanout, Line, Seat};
+#[cfg(test)]
+pub(crate) use mailbox::Progress;
 pub(crate) use mailbox::{Letter, Mailbox};
 
 const STRIPES: usize = 64;
@@ -193,6 +195,11 @@ impl Exchange {
         let page = self.config.limits.presence_page;
         let limit = limit.unwrap_or(page).clamp(1, page);
         self.interest.stripe(channel).members(channel, after, limit as usize)
+    }
+
+    /// Subscriptions to a channel.
+    pub(crate) fn subscribers(&self, channel: &ChannelName) -> u64 {
+        self.interest.stripe(channel).subscribers(channel)
     }
 
     pub(crate) fn member_count(&self, channel: &ChannelName) -> u64 {

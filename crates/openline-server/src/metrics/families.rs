@@ -206,6 +206,8 @@ counted! {
         "Subscriptions from a position whose missed publications could not be given, by reason."
     Publications = "openline_publications_total" ["result": PUBLISHED]
         "Publications that reached the broker, by what became of them."
+    SentMessages = "openline_sent_messages_total"
+        "Messages of channels that lines took as they came: one for each message and each line."
     LineBatches = "openline_line_batches_total" ["result": ["taken", "full"]]
         "Batches of publications for one line each: taken into its queue, or not for want of room."
 }

@@ -55,6 +55,12 @@ pub(crate) enum Transport {
     Poll,
 }
 
+impl Transport {
+    pub(crate) fn as_str(self) -> &'static str {
+        TRANSPORTS[self as usize]
+    }
+}
+
 impl Metrics {
     pub(crate) fn session_opened(&self, transport: Transport) {
         self.stripes.add(Count::SessionsOpened, transport as usize, 1);
@@ -139,6 +145,9 @@ impl Metrics {
 
     /// To be called once per turn of a thread.
     pub(crate) fn delivered(&self, fanout: &Fanout) {
+        if fanout.messages != 0 {
+            self.stripes.add(Count::SentMessages, 0, fanout.messages);
+        }
         for (index, batches) in [fanout.taken, fanout.full].into_iter().enumerate() {
             if batches != 0 {
                 self.stripes.add(Count::LineBatches, index, batches);

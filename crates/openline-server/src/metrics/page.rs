@@ -54,6 +54,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
             "channels",
             "recovered",
             "unrecovered",
+            "sent",
             "line_batches",
             "shard",
             "delivery",

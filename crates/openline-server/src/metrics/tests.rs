@@ -168,7 +168,7 @@ fn once(metrics: &Metrics, text: &str, number: u16) {
     metrics.published(Ok(false));
     metrics.published(Err(&BrokerError::Conflict { key: text.to_owned(), age_ms: 1 }));
     metrics.published(Err(&BrokerError::StorageFailed(text.to_owned())));
-    metrics.delivered(&Fanout { taken: 2, full: 1 });
+    metrics.delivered(&Fanout { taken: 2, full: 1, messages: 2 });
     metrics.delivery_latency(number.into());
     metrics.api_request("/api/v1/publish", if number.is_multiple_of(3) { 404 } else { 200 });
 }
@@ -241,7 +241,7 @@ fn each_call_counts_under_its_own_name() {
     let codes = [close::NORMAL, close::NO_AUTHENTICATION, 1006];
     codes.iter().for_each(|code| metrics.line_closed(Some(*code)));
     metrics.recovered(Ok(12));
-    metrics.delivered(&Fanout { taken: 4, full: 5 });
+    metrics.delivered(&Fanout { taken: 4, full: 5, messages: 9 });
     metrics.session_opened(Transport::Sse);
     metrics.session_opened(Transport::Sse);
     metrics.session_closed(Transport::Sse);
@@ -262,6 +262,7 @@ fn each_call_counts_under_its_own_name() {
         assert_eq!(parsed.value("openline_lines_closed_total", &labels), 1.0);
     }
     assert_eq!(parsed.value("openline_recovered_publications_total", &[]), 12.0);
+    assert_eq!(parsed.value("openline_sent_messages_total", &[]), 9.0);
     assert_eq!(parsed.value("openline_line_batches_total", &[("result", "taken")]), 4.0);
     assert_eq!(parsed.value("openline_line_batches_total", &[("result", "full")]), 5.0);
     assert_eq!(parsed.value("openline_sessions", &[("transport", "sse")]), 1.0);

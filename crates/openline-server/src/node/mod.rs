@@ -31,6 +31,8 @@ pub(crate) use start::{Parts, start, verifier};
 
 /// What all threads share.
 pub(crate) struct Node {
+    /// Of the machine, with the port.
+    pub(crate) name: Box<str>,
     pub(crate) exchange: Arc<Exchange>,
     pub(crate) guard: Guard,
     pub(crate) verifier: Verifier,

@@ -104,6 +104,7 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
     let line_settings = websocket::settings(&config);
     let queue_options = Arc::new(websocket::queue(&config));
     Ok(Node {
+        name: name(address),
         exchange: Arc::new(Exchange::new(broker, interest, config, clock)),
         guard,
         verifier,
@@ -124,6 +125,15 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         stop,
         numbers: AtomicU64::new(0),
     })
+}
+
+/// What people know the node by.
+fn name(address: SocketAddr) -> Box<str> {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match host.trim() {
+        "" => address.to_string().into(),
+        host => format!("{host}:{}", address.port()).into(),
+    }
 }
 
 /// A node that keeps nothing.

@@ -13,6 +13,7 @@ mod remote;
 mod speed;
 mod subscribe;
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,6 +81,7 @@ pub(crate) struct Arrival {
     pub(crate) slot: Option<Slot>,
     /// An id that it had before; without one it gets a new one.
     pub(crate) client: Option<Arc<str>>,
+    pub(crate) address: IpAddr,
 }
 
 impl Session {
@@ -94,10 +96,12 @@ impl Session {
         arrival: Arrival,
         is_alone: bool,
     ) -> Self {
-        let Arrival { transport, line, identity, slot, client } = arrival;
+        let Arrival { transport, line, identity, slot, client, address } = arrival;
         let client = client.unwrap_or_else(new_client_id);
         let number = node.next_number();
-        let seat = Seat { line: line.clone(), identity: None, number };
+        let opened_ms = node.exchange.clock.now_ms();
+        let seat =
+            Seat { line: line.clone(), identity: None, number, transport, address, opened_ms };
         let key = shard.hub().open(seat, client.clone(), line.encoding());
         if !is_alone {
             node.metrics.session_opened(transport);

@@ -1,6 +1,7 @@
 //! One thread of the server: its runtime, its lines, and what reaches them from elsewhere.
 
 mod deadlines;
+mod look;
 mod members;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::node::Node;
 use crate::session::{self, Expelled};
 
 pub(crate) use deadlines::Deadlines;
+pub(crate) use look::{Look, look};
 pub(crate) use members::{Delivery, Members};
 
 /// Connections that may wait for a shard. Others wait in the system's backlog.
@@ -53,6 +55,8 @@ pub(crate) enum ShardMessage {
     Broadcast { channel: ChannelName, post: Post },
     /// Sessions that are to end.
     Expel(Arc<Expelled>),
+    /// Somebody wants to know something.
+    Look(Look),
 }
 
 impl ShardMessage {
@@ -63,7 +67,7 @@ impl ShardMessage {
                 Broadcast::Publication(publication) => Some(publication.timestamp),
                 _ => None,
             },
-            Self::Expel(_) => None,
+            Self::Expel(_) | Self::Look(_) => None,
         }
     }
 }
@@ -129,6 +133,7 @@ impl Shard {
             match message {
                 ShardMessage::Broadcast { channel, post } => hub.post(&channel, post),
                 ShardMessage::Expel(expelled) => expelled.close_among(&hub),
+                ShardMessage::Look(look) => look.answer(&hub),
             }
         }
         let mut fanout = Fanout::default();

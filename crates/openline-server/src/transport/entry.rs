@@ -17,6 +17,8 @@ use crate::webhook::{Question, QuestionKind};
 /// A client that was let in.
 pub(crate) struct Visitor {
     pub(crate) client: Arc<str>,
+    /// Where it is, behind the proxies that are trusted.
+    pub(crate) address: IpAddr,
     /// Its place among the lines.
     pub(crate) slot: Slot,
     /// Who it is. An error is told on the line, where the client can read it.
@@ -55,7 +57,7 @@ pub(crate) async fn enter<B>(
         }
         identity => identity,
     };
-    Ok(Visitor { client, slot, identity })
+    Ok(Visitor { client, address, slot, identity })
 }
 
 /// As [`enter`], for a client that has no line to say who it is on: what is wrong with its token, or
@@ -89,7 +91,7 @@ pub(crate) async fn enter_by_request<B>(
         true => ask(node, request, address, &client, token.as_ref(), identity).await?,
         false => identity,
     };
-    Ok(Visitor { client, slot, identity: Ok(identity) })
+    Ok(Visitor { client, address, slot, identity: Ok(identity) })
 }
 
 /// Who it is whose token came with the request; it needs one.

@@ -90,6 +90,7 @@ async fn begin(site: &Site, request: &Request<()>, asked: Asked) -> Result<Reade
         identity: visitor.identity,
         slot: Some(visitor.slot),
         client: Some(visitor.client),
+        address: visitor.address,
     };
     let mut session = Session::open(node, shard, arrival);
     let secret = SessionSecret::random();

@@ -106,6 +106,7 @@ async fn open(site: &Site, request: &Request<()>) -> Result<Response<Body>, Reje
         identity: visitor.identity,
         slot: Some(visitor.slot),
         client: Some(visitor.client),
+        address: visitor.address,
     };
     let mut session = Session::open(node, shard, arrival);
     let secret = SessionSecret::random();

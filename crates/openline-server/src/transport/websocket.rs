@@ -51,9 +51,10 @@ where
     let format = chosen.map_or(Format::Json, |(_, format)| *format);
     let (reader, sender) = ws.split_with(node.queue_options.clone());
     let line = Line::WebSocket { sender, format };
-    let Visitor { client, slot, identity } = visitor;
+    let Visitor { client, address, slot, identity } = visitor;
     let transport = Transport::WebSocket;
-    let arrival = Arrival { transport, line, identity, slot: Some(slot), client: Some(client) };
+    let (slot, client) = (Some(slot), Some(client));
+    let arrival = Arrival { transport, line, identity, slot, client, address };
     // Boxed, because a future holds what it was given once more as what it works with.
     let session = Box::new(Session::open(&node, &shard, arrival));
     drop(tokio::spawn(serve(reader, session)));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod clients;
 mod lines;
 mod publish;
 mod read;
@@ -24,6 +25,7 @@ use crate::auth::Identity;
 use crate::config::Config;
 use crate::exchange::{Line, Mailbox, Seat};
 use crate::log::Log;
+use crate::metrics::Transport;
 use crate::node::{Node, Parts, start};
 use crate::shard;
 
@@ -103,7 +105,14 @@ impl Server {
         let user = identity.user.clone();
         let encoding = line.encoding();
         let number = self.node.next_number();
-        let seat = Seat { line, identity: Some(Arc::new(identity)), number };
+        let seat = Seat {
+            line,
+            identity: Some(Arc::new(identity)),
+            number,
+            transport: Transport::Sse,
+            address: [192, 0, 2, 1].into(),
+            opened_ms: 1_700_000_000_000,
+        };
         let mut hub = shard.hub();
         let key = hub.open(seat, client.into(), encoding);
         hub.set_user(key, user.clone());
@@ -116,6 +125,7 @@ impl Server {
                 data: None,
             };
             let channel = ChannelName::new(channel).unwrap();
+            hub.subscribe(key, &channel).unwrap();
             self.node.exchange.join(&channel, shard.index, Some(member));
         }
         mailbox

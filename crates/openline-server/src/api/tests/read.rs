@@ -118,12 +118,33 @@ async fn channels_are_listed_with_their_subscribers() {
 }
 
 #[tokio::test]
+async fn a_channel_is_told_with_what_it_keeps() {
+    let server = with_messages(3).await;
+    let _a = server.client("c1", ann(), &["c", "now:1"]);
+    let told = server.get("channel?channel=c").await.ok();
+    assert_eq!((&told["subscribers"], &told["members"]), (&json!(1), &json!(1)));
+    let all = server.get("history?channel=c").await.ok();
+    let kept = &told["history"];
+    assert_eq!((&kept["messages"], &kept["position"]), (&json!(3), &all["position"]));
+    assert_eq!(kept["newest"], all["messages"][2]["timestamp"]);
+    assert!(kept["bytes"].as_u64().unwrap() > 3, "{kept}");
+
+    let told = server.get("channel?channel=now:1").await.ok();
+    assert_eq!(told, json!({"channel": "now:1", "subscribers": 1}));
+    let told = server.get("channel?channel=unused").await.ok();
+    assert_eq!((&told["subscribers"], &told["members"]), (&json!(0), &json!(0)));
+    assert_eq!((&told["history"]["messages"], told["history"].get("newest")), (&json!(0), None));
+}
+
+#[tokio::test]
 async fn the_server_says_what_it_is_and_how_it_is() {
     let server = with_messages(3).await;
     let _a = server.client("c1", ann(), &["news"]);
     let info = server.get("info").await.ok();
     assert_eq!(info["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!((&info["sessions"], &info["channels"]), (&json!(1), &json!(1)));
+    assert_eq!((&info["subscriptions"], &info["retrySpread"]), (&json!(1), &json!(1000)));
+    assert!(info["node"].as_str().unwrap().ends_with(":8000"), "{info}");
     assert_eq!((&info["level"], &info["history"]["messages"]), (&json!("memory"), &json!(3)));
     assert_eq!(info["limits"]["messageBytes"], 1 << 20);
     assert_eq!(info["limits"]["publications"], 100);

@@ -141,8 +141,9 @@ fn example(route: &Route) -> Value {
         "publish" => publication,
         "batch" => json!({"publications": [publication, {"channel": "", "data": 1}]}),
         "broadcast" => json!({"channels": ["room", "a b"], "data": "AA==", "encoding": "base64"}),
-        "history" | "history/clear" | "presence" => json!({"channel": "room"}),
-        "channels" => json!({"limit": 1}),
+        "history" | "history/clear" | "presence" | "channel" => json!({"channel": "room"}),
+        "channels" | "clients" => json!({"limit": 1}),
+        "client" => json!({"client": "c1"}),
         "disconnect" | "revoke" => json!({"user": "nobody"}),
         other => panic!("no example for {other}"),
     }
@@ -157,6 +158,7 @@ async fn answers_are_as_they_are_described() {
     for route in ROUTES {
         for method in route.methods {
             let good = match (method.as_str(), route.fields.iter().any(|field| field.required)) {
+                ("GET", true) if route.name() == "client" => server.get("client?client=c1").await,
                 ("GET", true) => server.get(&format!("{}?channel=room", route.name())).await,
                 ("GET", false) => server.get(route.name()).await,
                 _ => server.post(route.name(), &example(route).to_string()).await,

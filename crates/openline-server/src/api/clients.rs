@@ -1,0 +1,165 @@
+//! `clients` and `client`: who is connected.
+
+use std::collections::BinaryHeap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use openline_engine::{Hub, SessionKey};
+use openline_protocol::{ChannelName, ErrorCode, Fault, limits};
+use serde::Serialize;
+
+use super::fields::Fields;
+use super::json;
+use crate::exchange::Seat;
+use crate::metrics::Transport;
+use crate::node::Node;
+use crate::shard::look;
+
+/// Clients in one page.
+pub(super) const CLIENTS_PAGE_MAX: usize = 1000;
+
+/// Channels of one client in an answer.
+const CHANNELS_MAX: usize = 1000;
+
+/// The longest name of a client or a user; as long as claims may be.
+const NAME_BYTES_MAX: usize = limits::CHANNEL_BYTES_MAX;
+
+#[derive(Debug, Serialize)]
+struct Clients<'a> {
+    clients: &'a [Client],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a str>,
+}
+
+/// A client, as in a list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Client {
+    client_id: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Arc<str>>,
+    #[serde(serialize_with = "transport_name")]
+    transport: Transport,
+    address: IpAddr,
+    connected_at: u64,
+    subscriptions: usize,
+    queued_bytes: usize,
+}
+
+/// A client by itself.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OneClient {
+    #[serde(flatten)]
+    client: Client,
+    authenticated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+    channels: Vec<String>,
+}
+
+/// Which clients are asked for.
+struct Wanted {
+    user: Option<String>,
+    channel: Option<ChannelName>,
+    after: Option<String>,
+    /// The first so many by their names.
+    count: usize,
+}
+
+pub(super) async fn clients(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
+    let limit = fields.unsigned("limit", u32::MAX.into())?.map_or(CLIENTS_PAGE_MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, CLIENTS_PAGE_MAX)
+    });
+    let channel = fields.name("channel", NAME_BYTES_MAX)?;
+    let wanted = Wanted {
+        user: fields.name("user", NAME_BYTES_MAX)?,
+        channel: channel.map(|name| super::fields::channel(&name)).transpose()?,
+        after: fields.name("after", NAME_BYTES_MAX)?,
+        count: limit + 1,
+    };
+    let found = look(node.exchange.shards(), move |hub| wanted.find(hub)).await;
+    let mut found: Vec<Client> = found.ok_or_else(no_answer)?.into_iter().flatten().collect();
+    found.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
+    let is_more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().map(|client| &*client.client_id);
+    Ok(json(&Clients { clients: &found, next: last.filter(|_| is_more) }))
+}
+
+pub(super) async fn client(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
+    let name = fields.name("client", NAME_BYTES_MAX)?;
+    let name = name.ok_or_else(|| super::bad("client needs `client`"))?;
+    let found = look(node.exchange.shards(), move |hub| OneClient::read(hub, hub.client(&name)?));
+    let found = found.await.ok_or_else(no_answer)?.into_iter().flatten().next();
+    let missing = || Fault::new(ErrorCode::NotFound, "there is no client of this id here");
+    Ok(json(&found.ok_or_else(missing)?))
+}
+
+impl Wanted {
+    /// Those of a thread.
+    fn find(&self, hub: &Hub<Seat>) -> Vec<Client> {
+        // The greatest name is on top, and goes when there are too many.
+        let mut first: BinaryHeap<(&Arc<str>, SessionKey)> = BinaryHeap::new();
+        let mut offer = |key: SessionKey| {
+            let Some(client) = hub.client_of(key).filter(|client| self.fits(hub, key, client))
+            else {
+                return;
+            };
+            first.push((client, key));
+            if first.len() > self.count {
+                first.pop();
+            }
+        };
+        match &self.user {
+            Some(user) => hub.user(user).iter().for_each(|key| offer(*key)),
+            None => hub.lines().for_each(|(key, _)| offer(key)),
+        }
+        first.into_iter().filter_map(|(_, key)| Client::read(hub, key)).collect()
+    }
+
+    fn fits(&self, hub: &Hub<Seat>, key: SessionKey, client: &str) -> bool {
+        self.after.as_deref().is_none_or(|after| client > after)
+            && self.channel.as_ref().is_none_or(|channel| hub.is_subscribed(key, channel))
+    }
+}
+
+impl Client {
+    fn read(hub: &Hub<Seat>, key: SessionKey) -> Option<Self> {
+        let seat = hub.line(key)?;
+        Some(Self {
+            client_id: hub.client_of(key)?.clone(),
+            user: seat.identity.as_ref().and_then(|identity| identity.user.clone()),
+            transport: seat.transport,
+            address: seat.address,
+            connected_at: seat.opened_ms,
+            subscriptions: hub.subscription_count(key),
+            queued_bytes: seat.line.queued_bytes(),
+        })
+    }
+}
+
+impl OneClient {
+    fn read(hub: &Hub<Seat>, key: SessionKey) -> Option<Self> {
+        let identity = hub.line(key)?.identity.as_ref();
+        let subscribed = hub.subscriptions(key);
+        let expires_at = identity.and_then(|identity| identity.expires_at);
+        Some(Self {
+            client: Client::read(hub, key)?,
+            authenticated: identity.is_some(),
+            expires_at: expires_at.map(|seconds| seconds.saturating_mul(1000)),
+            channels: subscribed.take(CHANNELS_MAX).map(ToString::to_string).collect(),
+        })
+    }
+}
+
+fn no_answer() -> Fault {
+    Fault::new(ErrorCode::Timeout, "a thread of the server has more to do than it can; try again")
+}
+
+fn transport_name<S: serde::Serializer>(
+    transport: &Transport,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(transport.as_str())
+}
