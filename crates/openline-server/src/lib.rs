@@ -47,6 +47,7 @@ mod server;
 mod session;
 mod shard;
 mod store;
+mod ticker;
 pub mod tokens;
 mod transport;
 mod webhook;

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::log::Log;
 use crate::node::{self, Node, Parts, StartError};
 use crate::shard::{self, ShardInput};
-use crate::{accept, caretaker};
+use crate::{accept, caretaker, ticker};
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -110,9 +110,10 @@ impl Server {
                 running.push(spawn(format!("openline-{index}"), serve)?);
             }
             let accept = accept::run(listener, connections, log.clone(), stop.subscribe());
-            let keep = caretaker::run(node, stop.subscribe());
+            let keep = caretaker::run(node.clone(), stop.subscribe());
+            let demo = demo(node, stop.subscribe());
             let accept = async {
-                let (accepted, ()) = tokio::join!(accept, keep);
+                let (accepted, (), ()) = tokio::join!(accept, keep, demo);
                 accepted
             };
             running.push(spawn("openline-accept".to_owned(), accept)?);
@@ -128,6 +129,13 @@ impl Server {
         }
         log.stopped();
         result
+    }
+}
+
+/// What the demos do by themselves.
+async fn demo(node: Arc<Node>, stop: watch::Receiver<bool>) {
+    if node.has_demo() && node.exchange.config.demo_ticker {
+        ticker::run(&node, stop).await;
     }
 }
 

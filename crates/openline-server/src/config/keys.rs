@@ -37,6 +37,10 @@ table! {
         /// `[auth]` says.
         demo: bool = false, without a file true;
 
+        /// With the demos, publish a price on the channel `ticker` once a second while somebody is
+        /// subscribed to it, and only then.
+        demo_ticker: bool = true;
+
         /// Allow what is refused for safety: an address that other machines can reach although
         /// nobody has to authenticate, and cookies with any origin.
         insecure_dev: bool = false;
