@@ -70,7 +70,9 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
         _ if path.starts_with(api::PREFIX) => return api::answer(&site.node, request).await,
         _ => {}
     }
-    if Endpoint::at(path, site.node.has_demo()).is_some() && pages::find(path).is_none() {
+    let demo = site.node.has_demo();
+    // The root is a page too.
+    if Endpoint::at(path, demo).is_some() && path != "/" {
         // Says what is missing: it is not an upgrade.
         let missing = Upgrade::new(&mut request, &Acceptor::new()).err();
         return missing.map_or_else(not_found, |rejection| refuse(&rejection));
@@ -85,7 +87,7 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
     if path == "/metrics" {
         return api::metrics(&site.node, request.headers());
     }
-    pages::find(path).unwrap_or_else(not_found)
+    pages::find(path, demo).unwrap_or_else(not_found)
 }
 
 async fn upgrade(site: &Site, request: &mut Request<Body>) -> Result<Response<Body>, Rejection> {

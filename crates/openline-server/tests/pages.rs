@@ -36,6 +36,32 @@ async fn the_root_is_the_index() {
 }
 
 #[tokio::test]
+async fn every_page_is_at_its_name() {
+    let server = TestServer::start();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../web/dist");
+    let pages = folder.read_dir().unwrap().map(|file| file.unwrap().file_name());
+    let pages = pages.filter_map(|name| Some(name.to_str()?.strip_suffix(".html")?.to_owned()));
+    for page in pages.collect::<Vec<_>>() {
+        let answer = get(&server, &format!("/{page}")).await;
+        // A chat client knocks at this path.
+        let expected = if page == "chat" { 426 } else { 200 };
+        assert_eq!(answer.status, expected, "{page}");
+    }
+    assert_eq!(get(&server, "/nothing").await.status, 404);
+}
+
+#[tokio::test]
+async fn without_the_demo_its_pages_are_not_there() {
+    let mut config = openline_server::Config::default();
+    config.demo = false;
+    let server = TestServer::with_config(config);
+    for path in ["/", "/index.html", "/chat.html"] {
+        assert_eq!(get(&server, path).await.status, 404, "{path}");
+    }
+    assert_eq!(get(&server, "/style.css").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_page_says_what_it_is_and_what_it_may_do() {
     let server = TestServer::start();
     for (path, kind) in [
@@ -52,6 +78,7 @@ async fn a_page_says_what_it_is_and_what_it_may_do() {
         assert_eq!(answer.header("cache-control"), Some("no-cache"));
         let policy = answer.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'self'; connect-src 'self' ws: wss:;"), "{policy}");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
     }
 }
 

@@ -16,9 +16,10 @@ use crate::exit::{Exit, Failure};
 pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
     let config = config::load(arguments.config.as_deref(), &arguments.flags.0)?;
     let is_secure = config.tls.certificate.is_some();
+    let is_bare = arguments.config.is_none();
     let server = Server::bind(config).map_err(|error| not_started(&error))?;
     stop_on_signals(server.handle()).map_err(failed)?;
-    greet(&server, is_secure);
+    greet(&server, is_secure, is_bare);
     server.run().map_err(failed)
 }
 
@@ -57,7 +58,7 @@ fn stop_on_signals(server: Handle) -> io::Result<()> {
 }
 
 /// The first line is for programs that started the server and wait for it; the rest is for people.
-fn greet(server: &Server, secure: bool) {
+fn greet(server: &Server, secure: bool, bare: bool) {
     let mut out = io::stdout();
     let (http, ws) = if secure { ("https", "wss") } else { ("http", "ws") };
     let address = server.local_addr();
@@ -68,13 +69,26 @@ fn greet(server: &Server, secure: bool) {
             "\n  Try it   {http}://{here}/\n  Chat     {http}://{here}/chat.html\n  \
              Echo     openline connect {ws}://{here}/echo\n"
         ));
-        if let Some(key) = server.api_key_file() {
-            greeting.push_str(&publish_lines(http, here, key));
+        let file = server.api_key_file();
+        // Whoever sees the output of such a server can read the file.
+        let key = file.filter(|_| bare && address.ip().is_loopback());
+        let key = key.and_then(|file| std::fs::read_to_string(file).ok());
+        greeting.push_str(&dashboard_line(&format!("{http}://{here}"), key.as_deref()));
+        if let Some(file) = file {
+            greeting.push_str(&publish_lines(http, here, file));
         }
         greeting.push_str("\nCtrl-C stops.\n");
     }
     // A server whose output nobody reads serves all the same.
     let _ = out.write_all(greeting.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Where the dashboard is. What stands behind `#` a browser keeps to itself.
+fn dashboard_line(site: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) => format!("  Look in  {site}/dashboard#key={}\n", key.trim()),
+        None => format!("  Look in  {site}/dashboard, with the API key\n"),
+    }
 }
 
 /// How to publish, as it can be copied into a shell in the same folder.
@@ -110,6 +124,19 @@ mod tests {
             "  Publish  curl http://127.0.0.1:8000/api/v1/publish \\\n             \
              -H \"Authorization: Bearer $(cat './it'\\''s here/api-key')\" \\\n             \
              -d '{\"channel\":\"news\",\"data\":\"hello\"}'\n  API key  ./it's here/api-key\n"
+        );
+    }
+
+    #[test]
+    fn the_dashboard_is_shown_with_its_key_where_that_is_safe() {
+        let site = "http://127.0.0.1:8000";
+        assert_eq!(
+            dashboard_line(site, Some("abc\n")),
+            "  Look in  http://127.0.0.1:8000/dashboard#key=abc\n"
+        );
+        assert_eq!(
+            dashboard_line(site, None),
+            "  Look in  http://127.0.0.1:8000/dashboard, with the API key\n"
         );
     }
 
