@@ -89,6 +89,14 @@ async fn lines_are_listed_from_all_threads() {
         }
     }
     assert_eq!(listed, ids);
+
+    let body = serde_json::json!({"client": ids[0]}).to_string();
+    let told = post(&server, "/api/v1/client", "localhost", &body).await;
+    let client: serde_json::Value = serde_json::from_str(&told.body).unwrap();
+    let time = |name: &str| client[name].as_u64().unwrap();
+    // Something came when it was opened, a moment before it was connected here.
+    assert!(time("lastHeard") + 60_000 > time("connectedAt"), "{client}");
+    assert_eq!(client["channels"], serde_json::json!([]));
 }
 
 #[tokio::test]

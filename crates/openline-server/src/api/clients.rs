@@ -52,6 +52,9 @@ struct Client {
 struct OneClient {
     #[serde(flatten)]
     client: Client,
+    /// In milliseconds since 1970; of WebSocket lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_heard: Option<u64>,
     authenticated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
@@ -90,8 +93,10 @@ pub(super) async fn clients(node: &Node, fields: &Fields<'_>) -> Result<String, 
 pub(super) async fn client(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let name = fields.name("client", NAME_BYTES_MAX)?;
     let name = name.ok_or_else(|| super::bad("client needs `client`"))?;
-    let found = look(node.exchange.shards(), move |hub| OneClient::read(hub, hub.client(&name)?));
-    let found = found.await.ok_or_else(no_answer)?.into_iter().flatten().next();
+    let now = node.exchange.clock.now_ms();
+    let read = move |hub: &Hub<Seat>| OneClient::read(hub, hub.client(&name)?, now);
+    let found = look(node.exchange.shards(), read).await;
+    let found = found.ok_or_else(no_answer)?.into_iter().flatten().next();
     let missing = || Fault::new(ErrorCode::NotFound, "there is no client of this id here");
     Ok(json(&found.ok_or_else(missing)?))
 }
@@ -140,12 +145,15 @@ impl Client {
 }
 
 impl OneClient {
-    fn read(hub: &Hub<Seat>, key: SessionKey) -> Option<Self> {
-        let identity = hub.line(key)?.identity.as_ref();
+    fn read(hub: &Hub<Seat>, key: SessionKey, now: u64) -> Option<Self> {
+        let seat = hub.line(key)?;
+        let identity = seat.identity.as_ref();
+        let quiet_ms = seat.line.quiet_for().map(|quiet| quiet.as_millis() as u64);
         let subscribed = hub.subscriptions(key);
         let expires_at = identity.and_then(|identity| identity.expires_at);
         Some(Self {
             client: Client::read(hub, key)?,
+            last_heard: quiet_ms.map(|quiet_ms| now.saturating_sub(quiet_ms)),
             authenticated: identity.is_some(),
             expires_at: expires_at.map(|seconds| seconds.saturating_mul(1000)),
             channels: subscribed.take(CHANNELS_MAX).map(ToString::to_string).collect(),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytestring::ByteString;
 use openline_engine::{Broadcast, Delivery, Encoding, Outlet};
@@ -140,6 +141,14 @@ impl Line {
         match self {
             Self::WebSocket { sender, .. } => sender.queued_bytes(),
             Self::Mailbox(mailbox) => mailbox.bytes(),
+        }
+    }
+
+    /// For how long nothing has come from the client, where it would come here.
+    pub(crate) fn quiet_for(&self) -> Option<Duration> {
+        match self {
+            Self::WebSocket { sender, .. } => Some(sender.quiet_for()),
+            Self::Mailbox(_) => None,
         }
     }
 

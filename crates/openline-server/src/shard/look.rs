@@ -14,8 +14,10 @@ use crate::exchange::Seat;
 /// How long shards have to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+type Question = dyn FnOnce(&Hub<Seat>) + Send;
+
 /// A question that waits for a shard.
-pub(crate) struct Look(Box<dyn FnOnce(&Hub<Seat>) + Send>);
+pub(crate) struct Look(Box<Question>);
 
 impl Look {
     pub(super) fn answer(self, hub: &Hub<Seat>) {

@@ -205,6 +205,12 @@ impl Connection {
         }
     }
 
+    /// When something came from the peer last, or, if later, when it was last sent a ping for its
+    /// silence.
+    pub fn last_heard(&self) -> Timestamp {
+        self.last_heard
+    }
+
     fn ping_due(&self) -> Timestamp {
         match self.config.timeouts.ping_interval {
             Some(interval)

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use openline_ws_proto::{CloseCode, CloseReason, Closed, Compress, Prepared, PreparedBatch};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -65,6 +66,7 @@ trait Outlet: Send + Sync {
     fn ping(&self, payload: &[u8]) -> Result<(), Error>;
     fn close(&self, reason: CloseReason) -> Result<(), Error>;
     fn queued_bytes(&self) -> usize;
+    fn quiet_for(&self) -> Duration;
     fn stats(&self) -> QueueStats;
 }
 
@@ -268,6 +270,12 @@ impl Sender {
         self.outlet.queued_bytes()
     }
 
+    /// For how long nothing has come from the peer; a ping that was sent for its silence begins it
+    /// anew. Zero when the line is closed.
+    pub fn quiet_for(&self) -> Duration {
+        self.outlet.quiet_for()
+    }
+
     /// What was dropped or conflated so far.
     pub fn stats(&self) -> QueueStats {
         self.outlet.stats()
@@ -398,6 +406,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Outlet for Shared<S> {
 
     fn queued_bytes(&self) -> usize {
         self.lock().running().map_or(0, |state| state.queued_bytes())
+    }
+
+    fn quiet_for(&self) -> Duration {
+        let mut phase = self.lock();
+        let Some(state) = phase.running() else { return Duration::ZERO };
+        let heard = state.ws.line.connection.last_heard();
+        Duration::from_millis(clock::now().0.saturating_sub(heard.0))
     }
 
     fn stats(&self) -> QueueStats {
