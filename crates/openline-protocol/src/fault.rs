@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytestring::ByteString;
+
 use crate::json::{Broken, Explained};
 use crate::{ErrorCode, Id};
 
@@ -16,18 +18,36 @@ pub struct Fault {
     pub message: String,
     /// When to try again, in milliseconds from now.
     pub retry_after_ms: Option<u64>,
+    /// Which transfer it is about.
+    pub transfer: Option<Box<OfTransfer>>,
+}
+
+/// Which transfer a fault is about, and how far that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfTransfer {
+    /// Its name.
+    pub upload: ByteString,
+    /// How many bytes of it are stored, where the client has to know that to go on.
+    pub offset: Option<u64>,
 }
 
 impl Fault {
     /// A fault without an id and without a time to try again.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { id: None, code, message: message.into(), retry_after_ms: None }
+        Self { id: None, code, message: message.into(), retry_after_ms: None, transfer: None }
     }
 
     /// The fault as the answer to the request with this id.
     #[must_use]
     pub fn with_id(mut self, id: Option<Id>) -> Self {
         self.id = id;
+        self
+    }
+
+    /// The fault of a transfer, which is so far.
+    #[must_use]
+    pub fn of_transfer(mut self, upload: ByteString, offset: Option<u64>) -> Self {
+        self.transfer = Some(Box::new(OfTransfer { upload, offset }));
         self
     }
 

@@ -37,9 +37,12 @@ mod writer;
 pub use channel::{ChannelName, ChannelNameError};
 pub use codes::{BUILT_IN_TYPES, ErrorCode, Reason, UnknownCode, close};
 pub use data::Data;
-pub use fault::Fault;
+pub use fault::{Fault, OfTransfer};
 pub use id::Id;
 pub use position::{BadPosition, Position};
 pub use publication::{Publication, Sender};
-pub use reply::{Joined, Member, Recovery, Reply, SubscribedTo};
-pub use request::{Command, Format, HistoryQuery, Publish, Request, SubscribeTo, parse_request};
+pub use reply::{Joined, Member, Recovery, Reply, StoredFile, SubscribedTo};
+pub use request::{
+    Chunk, Command, Complete, Format, HistoryQuery, NewFile, Publish, Request, SubscribeTo, Upload,
+    parse_request,
+};

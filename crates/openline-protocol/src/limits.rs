@@ -20,5 +20,13 @@ pub const EVENT_BYTES_MAX: usize = 64;
 pub const KEY_BYTES_MAX: usize = 64;
 /// Bytes of a presence status.
 pub const STATUS_BYTES_MAX: usize = 64;
+/// Bytes of the text that names a transfer.
+pub const UPLOAD_BYTES_MAX: usize = 64;
+/// Bytes of a file's name.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes of a file's content type.
+pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
+/// Bytes of a SHA-256.
+pub const SHA256_BYTES: usize = 32;
 /// Members of one page of a presence list.
 pub const PRESENCE_PAGE_MAX: usize = 1_000;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::node::Node;
 
-/// How often channels are looked through for what is beyond its time.
+/// How often channels and files are looked through for what is beyond its time.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// How often the broker is asked how it is.
@@ -24,6 +24,7 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
             node.exchange.broker().sweep();
+            node.uploads.sweep();
         }
     };
     let sweep = async {

@@ -99,7 +99,7 @@ where
 pub(crate) async fn admit<B>(request: &Request<B>, site: &Site) -> Result<Entrance, Rejection> {
     site.node.guard.check_host(request)?;
     site.node.guard.check_origin(request)?;
-    let endpoint = Endpoint::find(request.uri().path(), site.node.has_demo())?;
+    let endpoint = Endpoint::find(request.uri().path(), site.node.served())?;
     endpoint.enter(request, site).await
 }
 

@@ -28,7 +28,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(ws: &mut WebSocket<S>) -> Resul
 
 /// A line that takes its leave when its task is dropped before its end, which is what a server's stop
 /// comes to. A list of lines to close would cost each of them memory for as long as it is open.
-struct Line<S: AsyncRead + AsyncWrite + Unpin>(WebSocket<S>);
+pub(crate) struct Line<S: AsyncRead + AsyncWrite + Unpin>(pub(crate) WebSocket<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Drop for Line<S> {
     fn drop(&mut self) {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::connection::Site;
 use crate::guard::Kind;
 use crate::transport::{self, Visitor, websocket};
-use crate::{chat, echo};
+use crate::{chat, echo, uploads};
 
 /// The longest name of a room, in bytes.
 const ROOM_BYTES_MAX: usize = 100;
@@ -21,13 +21,23 @@ pub(crate) enum Endpoint {
     /// Protocol v1.
     Exchange,
     Echo,
+    /// Files as binary messages.
+    Upload,
     /// With the name of the room that lines begin in.
     Chat(Arc<str>),
+}
+
+/// Which of the endpoints that may be off are on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Served {
+    pub(crate) demo: bool,
+    pub(crate) uploads: bool,
 }
 
 /// An endpoint that a client was let into.
 pub(crate) enum Entrance {
     Exchange { visitor: Box<Visitor>, config: Arc<Config> },
+    Upload(Box<uploads::Guest>),
     Demo(Endpoint),
 }
 
@@ -47,10 +57,11 @@ static CHAT: LazyLock<Arc<Config>> = LazyLock::new(Arc::default);
 
 impl Endpoint {
     /// The endpoint at `path`, if there is one.
-    pub(crate) fn at(path: &str, demo: bool) -> Option<Self> {
+    pub(crate) fn at(path: &str, served: Served) -> Option<Self> {
         match path {
             "/ws" => Some(Self::Exchange),
-            _ if !demo => None,
+            uploads::RAW_PATH => served.uploads.then_some(Self::Upload),
+            _ if !served.demo => None,
             // The root too, where test programs that take no path knock.
             "/echo" | "/" => Some(Self::Echo),
             "/chat" => Some(Self::Chat("general".into())),
@@ -63,12 +74,16 @@ impl Endpoint {
     }
 
     /// As [`Endpoint::at`], with the answer to give where there is none.
-    pub(crate) fn find(path: &str, demo: bool) -> Result<Self, Rejection> {
-        let message = match demo {
-            true => "There is no WebSocket endpoint here; there are /ws, /echo and /chat.",
-            false => "There is no WebSocket endpoint here; there is /ws.",
+    pub(crate) fn find(path: &str, served: Served) -> Result<Self, Rejection> {
+        let message = match (served.demo, served.uploads) {
+            (true, true) => {
+                "There is no WebSocket endpoint here; there are /ws, /upload, /echo and /chat."
+            }
+            (true, false) => "There is no WebSocket endpoint here; there are /ws, /echo and /chat.",
+            (false, true) => "There is no WebSocket endpoint here; there are /ws and /upload.",
+            (false, false) => "There is no WebSocket endpoint here; there is /ws.",
         };
-        let found = Self::at(path, demo);
+        let found = Self::at(path, served);
         found.ok_or_else(|| Rejection::new(StatusCode::NOT_FOUND, "not_found", message))
     }
 
@@ -84,6 +99,10 @@ impl Endpoint {
                 let config = site.node.line_settings.clone();
                 Ok(Entrance::Exchange { visitor: Box::new(visitor), config })
             }
+            Self::Upload => {
+                let guest = uploads::enter_raw(request, site).await?;
+                Ok(Entrance::Upload(Box::new(guest)))
+            }
             demo => Ok(Entrance::Demo(demo)),
         }
     }
@@ -98,6 +117,7 @@ impl Entrance {
                 let taken = chat::PROTOCOLS.iter().find(|p| offered.iter().any(|o| o == *p));
                 taken.map(|protocol| (*protocol).to_owned())
             }
+            Self::Upload(_) => None,
             Self::Demo(_) => offered.first().cloned(),
         }
     }
@@ -106,6 +126,7 @@ impl Entrance {
     pub(crate) fn config(&self) -> Arc<Config> {
         match self {
             Self::Exchange { config, .. } => config.clone(),
+            Self::Upload(_) => uploads::raw_settings(),
             Self::Demo(Endpoint::Chat(_)) => CHAT.clone(),
             Self::Demo(_) => ECHO.clone(),
         }
@@ -121,6 +142,7 @@ impl Entrance {
             Self::Exchange { visitor, .. } => {
                 websocket::spawn(ws, *visitor, shard, node);
             }
+            Self::Upload(guest) => drop(tokio::spawn(uploads::serve_raw(ws, *guest, node))),
             Self::Demo(Endpoint::Chat(room)) => {
                 drop(tokio::spawn(chat::serve(ws, room, shard, node)));
             }
@@ -140,8 +162,9 @@ mod tests {
 
     #[test]
     fn paths_lead_to_endpoints() {
-        let at = |path| Endpoint::at(path, true);
+        let at = |path| Endpoint::at(path, Served { demo: true, uploads: true });
         assert_eq!(at("/ws"), Some(Endpoint::Exchange));
+        assert_eq!(at("/upload"), Some(Endpoint::Upload));
         assert_eq!(at("/echo"), Some(Endpoint::Echo));
         assert_eq!(at("/"), Some(Endpoint::Echo));
         assert_eq!(at("/chat"), Some(Endpoint::Chat("general".into())));
@@ -154,9 +177,10 @@ mod tests {
 
     #[test]
     fn without_the_demo_there_is_only_the_protocol() {
-        assert_eq!(Endpoint::at("/ws", false), Some(Endpoint::Exchange));
-        for path in ["/", "/echo", "/chat", "/chat/42"] {
-            assert_eq!(Endpoint::at(path, false), None, "{path}");
+        let served = Served { demo: false, uploads: false };
+        assert_eq!(Endpoint::at("/ws", served), Some(Endpoint::Exchange));
+        for path in ["/", "/echo", "/chat", "/chat/42", "/upload"] {
+            assert_eq!(Endpoint::at(path, served), None, "{path}");
         }
     }
 }

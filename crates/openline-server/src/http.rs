@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connection::{Site, admit};
 use crate::endpoint::Endpoint;
-use crate::{api, health, pages, transport};
+use crate::{api, health, pages, transport, uploads};
 
 /// How long a client may take over the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -67,12 +67,12 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
     match path {
         "/sse" | "/sse/ticket" => return transport::sse::handle(site, request).await,
         "/poll" => return transport::poll::handle(site, request).await,
+        _ if path.starts_with(uploads::PREFIX) => return uploads::answer(&site.node, &request),
         _ if path.starts_with(api::PREFIX) => return api::answer(&site.node, request).await,
         _ => {}
     }
-    let demo = site.node.has_demo();
     // The root is a page too.
-    if Endpoint::at(path, demo).is_some() && path != "/" {
+    if Endpoint::at(path, site.node.served()).is_some() && path != "/" {
         // Says what is missing: it is not an upgrade.
         let missing = Upgrade::new(&mut request, &Acceptor::new()).err();
         return missing.map_or_else(not_found, |rejection| refuse(&rejection));
@@ -87,7 +87,7 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
     if path == "/metrics" {
         return api::metrics(&site.node, request.headers());
     }
-    pages::find(path, demo).unwrap_or_else(not_found)
+    pages::find(path, site.node.has_demo()).unwrap_or_else(not_found)
 }
 
 async fn upgrade(site: &Site, request: &mut Request<Body>) -> Result<Response<Body>, Rejection> {

@@ -50,6 +50,7 @@ mod store;
 mod ticker;
 pub mod tokens;
 mod transport;
+mod uploads;
 mod webhook;
 
 pub use config::Config;

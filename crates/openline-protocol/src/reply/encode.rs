@@ -64,6 +64,10 @@ impl Message for Reply<'_> {
                 w.text_field("reason", reason.as_str());
                 optional_position(w, *position);
             }
+            Self::UploadOpen { .. }
+            | Self::ChunkStored { .. }
+            | Self::UploadComplete { .. }
+            | Self::UploadCancelled { .. } => self.write_transfer(w),
             Self::Error(fault) => write_fault(w, fault),
         }
         w.close_map();
@@ -88,6 +92,10 @@ impl Reply<'_> {
             Self::Close { .. } => "close",
             Self::Answer { kind, .. } => kind,
             Self::Unrecovered { .. } => "unrecovered",
+            Self::UploadOpen { .. } => "upload",
+            Self::ChunkStored { .. } => "chunk",
+            Self::UploadComplete { .. } => "complete",
+            Self::UploadCancelled { .. } => "cancel",
             Self::Error(_) => "error",
         }
     }
@@ -105,6 +113,10 @@ impl Reply<'_> {
             | Self::PresenceSet { id }
             | Self::TypingSent { id }
             | Self::Pong { id, .. }
+            | Self::UploadOpen { id, .. }
+            | Self::ChunkStored { id, .. }
+            | Self::UploadComplete { id, .. }
+            | Self::UploadCancelled { id, .. }
             | Self::Answer { id, .. } => *id,
             Self::Error(fault) => fault.id.as_ref(),
             Self::Welcome { .. }
@@ -148,6 +160,39 @@ impl Reply<'_> {
                 w.text_field("error", reason);
                 w.text_field("message", reason);
             }
+            _ => {}
+        }
+    }
+
+    fn write_transfer(&self, w: &mut impl Writer) {
+        match self {
+            Self::UploadOpen { upload, offset, chunk_max, window, expires_at, .. } => {
+                w.key("data");
+                w.open_map();
+                w.text_field("upload", upload);
+                w.unsigned_field("offset", *offset);
+                w.unsigned_field("chunkMax", *chunk_max);
+                w.unsigned_field("window", *window);
+                w.unsigned_field("expiresAt", *expires_at);
+                w.close_map();
+            }
+            Self::ChunkStored { upload, offset, .. } => {
+                w.text_field("upload", upload);
+                w.unsigned_field("offset", *offset);
+            }
+            Self::UploadComplete { file, .. } => {
+                w.key("data");
+                w.open_map();
+                w.text_field("upload", &file.upload);
+                w.text_field("name", &file.name);
+                w.unsigned_field("size", file.size);
+                w.text_field("contentType", &file.content_type);
+                w.text_field("sha256", &file.sha256);
+                w.text_field("url", &file.url);
+                w.unsigned_field("expiresAt", file.expires_at);
+                w.close_map();
+            }
+            Self::UploadCancelled { upload, .. } => w.text_field("upload", upload),
             _ => {}
         }
     }
@@ -247,6 +292,10 @@ fn write_fault(w: &mut impl Writer, fault: &Fault) {
     w.text_field("error", &fault.message);
     w.text_field("message", &fault.message);
     optional_unsigned(w, "retryAfter", fault.retry_after_ms);
+    if let Some(transfer) = &fault.transfer {
+        w.text_field("upload", &transfer.upload);
+        optional_unsigned(w, "offset", transfer.offset);
+    }
 }
 
 fn optional_text(w: &mut impl Writer, key: &str, text: Option<&str>) {

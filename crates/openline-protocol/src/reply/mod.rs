@@ -98,6 +98,22 @@ pub enum Reply<'a> {
     Answer { id: Option<&'a Id>, kind: &'a str, data: &'a Data },
     /// `unrecovered`: messages are missing on a live line.
     Unrecovered { channel: &'a ChannelName, reason: Reason, position: Option<Position> },
+    /// `upload`: a transfer may begin, or go on.
+    UploadOpen {
+        id: Option<&'a Id>,
+        upload: &'a str,
+        /// How many bytes are stored.
+        offset: u64,
+        chunk_max: u64,
+        window: u64,
+        expires_at: u64,
+    },
+    /// `chunk`: all before the offset is stored.
+    ChunkStored { id: Option<&'a Id>, upload: &'a str, offset: u64 },
+    /// `complete`.
+    UploadComplete { id: Option<&'a Id>, file: &'a StoredFile },
+    /// `cancel`.
+    UploadCancelled { id: Option<&'a Id>, upload: &'a str },
     /// `error`.
     Error(&'a Fault),
 }
@@ -107,6 +123,20 @@ impl Reply<'_> {
     pub fn encode(&self, format: Format, out: &mut Vec<u8>) {
         self.encode_to(format, out);
     }
+}
+
+/// A file that was sent in whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "spec/PROTOCOL.md says what the fields of `complete` mean")]
+pub struct StoredFile {
+    pub upload: Arc<str>,
+    pub name: String,
+    pub size: u64,
+    pub content_type: String,
+    /// In hexadecimal digits.
+    pub sha256: String,
+    pub url: String,
+    pub expires_at: u64,
 }
 
 /// What came of a subscription to one channel.

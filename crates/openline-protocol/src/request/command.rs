@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::fields::{Fields, Value};
 use super::params::{Params, bad, channel};
 use super::parse::Source;
-use super::{Command, HistoryQuery, Publish, SubscribeTo};
+use super::{Command, HistoryQuery, Publish, SubscribeTo, transfer};
 use crate::limits::{CHANNELS_MAX, EVENT_BYTES_MAX, KEY_BYTES_MAX, STATUS_BYTES_MAX};
 use crate::{BUILT_IN_TYPES, ChannelName, Data, ErrorCode, Fault};
 
@@ -23,9 +23,9 @@ pub(super) fn read(
         "setPresence" => {
             payload_or_parameters(fields, &["channel", "status"], &["channel", "status", "data"])?
         }
-        "auth" | "subscribe" | "unsubscribe" | "presence" | "history" | "typing" | "ping" => {
-            parameters(fields)?
-        }
+        "chunk" => payload_or_parameters(fields, &["upload"], &["upload"])?,
+        "auth" | "subscribe" | "unsubscribe" | "presence" | "history" | "typing" | "ping"
+        | "upload" | "complete" | "cancel" => parameters(fields)?,
         _ => (fields, Fields::default()),
     };
     let params = Params { what: &kind, fields, more, source };
@@ -50,6 +50,10 @@ pub(super) fn read(
             channel: params.channel()?,
             is_typing: params.flag("isTyping", true)?,
         },
+        "upload" => Command::Upload(transfer::upload(&params)?),
+        "chunk" => Command::Chunk(transfer::chunk(&params)?),
+        "complete" => Command::Complete(transfer::complete(&params)?),
+        "cancel" => Command::Cancel { upload: transfer::name(&params)? },
         "ping" => Command::Ping,
         _ => Command::Other { kind: source.byte_string(kind.clone()), data: params.data()? },
     };

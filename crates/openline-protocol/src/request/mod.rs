@@ -5,12 +5,14 @@ mod fields;
 mod near_miss;
 mod params;
 mod parse;
+mod transfer;
 
 use bytestring::ByteString;
 
 use crate::{ChannelName, Data, Id, Position};
 
 pub use parse::parse_request;
+pub use transfer::{Chunk, Complete, NewFile, Upload};
 
 /// How messages are written on a line, which its subprotocol says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,6 +81,17 @@ pub enum Command {
         channel: ChannelName,
         /// Whether it began or ended.
         is_typing: bool,
+    },
+    /// `upload`.
+    Upload(Upload),
+    /// `chunk`.
+    Chunk(Chunk),
+    /// `complete`.
+    Complete(Complete),
+    /// `cancel`.
+    Cancel {
+        /// The transfer.
+        upload: ByteString,
     },
     /// `ping`.
     Ping,

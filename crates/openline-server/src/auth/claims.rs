@@ -32,6 +32,8 @@ pub(crate) struct Identity {
     pub(crate) grants: Option<Arc<Grants>>,
     /// Claim `subs`: channels that the server subscribes the line to.
     pub(crate) channels: Vec<String>,
+    /// Claim `uploads`: whether they may send files. `None` leaves it to the config.
+    pub(crate) uploads: Option<bool>,
 }
 
 /// The claims that are read; others are ignored.
@@ -47,6 +49,7 @@ pub(super) struct Claims {
     pub(super) info: Option<Box<RawValue>>,
     channels: Option<Value>,
     subs: Option<Value>,
+    uploads: Option<Value>,
     pub(super) channel: Option<Value>,
     pub(super) client: Option<Value>,
     pub(super) actions: Option<Value>,
@@ -121,6 +124,7 @@ impl Claims {
             issued_at: registered.issued_at,
             grants,
             channels: self.server_side_channels()?,
+            uploads: self.uploads()?,
             user,
         })
     }
@@ -134,6 +138,11 @@ impl Claims {
             return Err(AuthError::Claim(message));
         }
         Ok(Some(info.get().to_owned()))
+    }
+
+    fn uploads(&self) -> Result<Option<bool>, AuthError> {
+        let Some(value) = &self.uploads else { return Ok(None) };
+        value.as_bool().map(Some).ok_or_else(|| wrong_kind("uploads", "true or false", value))
     }
 
     /// RFC 7519 section 4.1.3: one who is not named in `aud` must refuse the token.

@@ -78,6 +78,16 @@ choices! {
         Nobody = "nobody",
     }
 
+    /// Who may send files.
+    Uploaders {
+        /// Everyone who is connected.
+        Anyone = "anyone",
+        /// Those who are authenticated.
+        Authenticated = "authenticated",
+        /// Those whose token says so.
+        Token = "token",
+    }
+
     /// Who may ask for what a channel holds.
     Readers {
         /// Everyone who is connected.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::choice::{
     Duplicates, HistoryLevel, LogFormat, LogLevel, Publishers, Readers, SlowConsumer, Subscribers,
-    WebhookDecision, WebhookEvent,
+    Uploaders, WebhookDecision, WebhookEvent,
 };
 use super::namespaces::Namespaces;
 use super::network::{CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget};
@@ -63,6 +63,8 @@ table! {
         limits: Limits;
         /// `[rates]`
         rates: Rates;
+        /// `[uploads]`
+        uploads: Uploads;
         /// `[api]`
         api: Api;
         /// `[metrics]`
@@ -274,6 +276,39 @@ table! {
 
         /// Publications to one channel, of all lines together.
         publish_channel: Option<Rate> = "off";
+    }
+}
+
+table! {
+    /// Files that clients send: `upload` on a line, and /upload. They are kept in the data directory,
+    /// or in a temporary folder while the server runs if it is ephemeral.
+    "uploads" Uploads {
+        /// Take files, and give them to whoever knows their names.
+        enabled: bool = false, without a file true;
+
+        /// Who may send files. The claim `uploads` of a token, true or false, goes before this;
+        /// "token" means those who have it.
+        allow: Uploaders = "authenticated", without a file "anyone";
+
+        /// The longest file.
+        size_max: Size = "64MiB", from "1KiB" to "1TiB";
+
+        /// Disk that all files may take. A file counts for what it is announced with, and for 4 KiB
+        /// at least. Beyond it new ones are refused (storage_full), as they are when less than
+        /// history.reserve would be left free.
+        total_max: Size = "1GiB", from "4KiB" to "1024TiB";
+
+        /// The same for the files of one user; of those without a user, for one address.
+        user_max: Size = "256MiB", from "4KiB" to "1024TiB";
+
+        /// Files that one line may send at a time.
+        open_max: u32 = 4, from 1 to 64;
+
+        /// How long an unfinished file is kept for its client to go on.
+        resume: Duration = "1h", from "1s" to "7d";
+
+        /// How long a finished file is kept.
+        keep: Duration = "1d", from "1s" to "365d";
     }
 }
 

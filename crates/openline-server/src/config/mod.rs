@@ -27,12 +27,12 @@ use std::path::Path;
 
 pub use choice::{
     Algorithm, Duplicates, HistoryLevel, LogFormat, LogLevel, Publishers, Readers, SlowConsumer,
-    Subscribers, WebhookDecision, WebhookEvent,
+    Subscribers, Uploaders, WebhookDecision, WebhookEvent,
 };
 pub use document::{default_file, markdown};
 pub use error::{ConfigError, Place};
 pub use keys::{
-    Api, Auth, Config, History, Http, Limits, Log, Metrics, Namespace, Rates, Tls, Webhook,
+    Api, Auth, Config, History, Http, Limits, Log, Metrics, Namespace, Rates, Tls, Uploads, Webhook,
 };
 pub use namespaces::Namespaces;
 pub use network::{CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget};
@@ -76,6 +76,7 @@ impl Config {
         Section { name: "namespace", about: Namespace::ABOUT, keys: Namespace::KEYS },
         Section { name: "limits", about: Limits::ABOUT, keys: Limits::KEYS },
         Section { name: "rates", about: Rates::ABOUT, keys: Rates::KEYS },
+        Section { name: "uploads", about: Uploads::ABOUT, keys: Uploads::KEYS },
         Section { name: "api", about: Api::ABOUT, keys: Api::KEYS },
         Section { name: "metrics", about: Metrics::ABOUT, keys: Metrics::KEYS },
         Section { name: "webhook", about: Webhook::ABOUT, keys: Webhook::KEYS },
@@ -91,6 +92,7 @@ impl Config {
             "history" => &mut self.history,
             "limits" => &mut self.limits,
             "rates" => &mut self.rates,
+            "uploads" => &mut self.uploads,
             "api" => &mut self.api,
             "metrics" => &mut self.metrics,
             "webhook" => &mut self.webhook,

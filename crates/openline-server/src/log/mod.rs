@@ -53,6 +53,7 @@ enum Paced {
     BrokerAiling,
     Panicked,
     TurnedAway,
+    UploadFailed,
     WebhookFailed,
 }
 
@@ -166,6 +167,12 @@ impl Log {
     pub(crate) fn webhook_failed(&self, what: &str) {
         let fields = [("what", Value::Peer(what))];
         self.paced(Paced::WebhookFailed, LogLevel::Warn, "the backend failed", &fields);
+    }
+
+    /// The disk did not do what a file needed.
+    pub(crate) fn upload_failed(&self, doing: &str, error: &io::Error) {
+        let fields = [("doing", Value::Own(&doing)), ("error", Value::Own(error))];
+        self.paced(Paced::UploadFailed, LogLevel::Error, "a file could not be kept", &fields);
     }
 
     /// Publications are refused.
@@ -294,6 +301,7 @@ impl Paced {
         Self::BrokerAiling,
         Self::Panicked,
         Self::TurnedAway,
+        Self::UploadFailed,
         Self::WebhookFailed,
     ];
 
@@ -304,6 +312,7 @@ impl Paced {
             Self::BrokerAiling => "broker_ailing",
             Self::Panicked => "panicked",
             Self::TurnedAway => "turned_away",
+            Self::UploadFailed => "upload_failed",
             Self::WebhookFailed => "webhook_failed",
         }
     }

@@ -27,6 +27,8 @@ pub(super) enum Present {
     WithStore,
     /// Where webhooks are configured.
     WithWebhooks,
+    /// Where files are taken.
+    WithUploads,
     /// Where the limit is set.
     WithLimit,
     /// Where the system tells it: on Linux.
@@ -68,7 +70,7 @@ pub(super) const OTHER: &str = "other";
 
 pub(super) const TRANSPORTS: [&str; 3] = ["websocket", "sse", "poll"];
 
-pub(super) const COMMANDS: [&str; 10] = [
+pub(super) const COMMANDS: [&str; 14] = [
     "auth",
     "subscribe",
     "unsubscribe",
@@ -78,6 +80,10 @@ pub(super) const COMMANDS: [&str; 10] = [
     "setPresence",
     "typing",
     "ping",
+    "upload",
+    "chunk",
+    "complete",
+    "cancel",
     OTHER,
 ];
 

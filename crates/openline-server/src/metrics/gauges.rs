@@ -2,6 +2,7 @@
 
 use crate::broker::BrokerHealth;
 use crate::store::{self, COMMIT_BOUNDS, State};
+use crate::uploads;
 use crate::webhook::Counters;
 
 use super::families::{Family, Kind, Label, Present, Values};
@@ -27,6 +28,8 @@ pub(crate) struct Gauges {
     pub(crate) store_queue_bytes_max: Option<u64>,
     /// None without webhooks.
     pub(crate) webhooks: Option<Counters>,
+    /// None where no files are taken.
+    pub(crate) uploads: Option<uploads::Counters>,
     pub(crate) process: Process,
 }
 
@@ -154,6 +157,28 @@ pub(super) const ROWS: &[Row] = &[
     |gauges, samples| if let Some(webhooks) = &gauges.webhooks {
         decisions(webhooks, samples);
     }),
+    row!(Gauge "openline_uploads_open" WithUploads "Files that are not complete."
+        |gauges| in_uploads(gauges, |uploads| uploads.open)),
+    row!(Gauge "openline_uploads_bytes" WithUploads
+        "What all files count for, unfinished ones with the size that they were announced with."
+        |gauges| in_uploads(gauges, |uploads| uploads.bytes)),
+    row!(Gauge "openline_uploads_bytes_max" WithUploads
+        "What they may count for: `uploads.total_max`."
+        |gauges| in_uploads(gauges, |uploads| uploads.bytes_max)),
+    row!(Counter "openline_uploads_started_total" WithUploads "Files that clients began to send."
+        |gauges| in_uploads(gauges, |uploads| uploads.started)),
+    row!(Counter "openline_uploads_ended_total" WithUploads
+    "Files that are not sent any more: complete, given up by the client, beyond `uploads.resume`, or \
+     broken."
+    ["result": Values::Of(&["completed", "cancelled", "expired", "failed"])]
+    |gauges, samples| if let Some(uploads) = &gauges.uploads {
+        samples.labelled(&[("result", "completed")], uploads.completed);
+        samples.labelled(&[("result", "cancelled")], uploads.cancelled);
+        samples.labelled(&[("result", "expired")], uploads.expired);
+        samples.labelled(&[("result", "failed")], uploads.failed);
+    }),
+    row!(Counter "openline_uploads_received_bytes_total" WithUploads "Bytes of files stored."
+        |gauges| in_uploads(gauges, |uploads| uploads.received_bytes)),
     row!(Counter "process_cpu_seconds_total" WithProc "Processor time that the server has used."
         |gauges| gauges.process.cpu_seconds),
     row!(Gauge "process_resident_memory_bytes" WithProc "Memory that it takes."
@@ -193,6 +218,10 @@ fn in_store(gauges: &Gauges, value: fn(&store::Health) -> u64) -> Option<f64> {
 
 fn in_webhooks(gauges: &Gauges, value: fn(&Counters) -> u64) -> Option<f64> {
     gauges.webhooks.as_ref().map(value).and_then(some)
+}
+
+fn in_uploads(gauges: &Gauges, value: fn(&uploads::Counters) -> u64) -> Option<f64> {
+    gauges.uploads.as_ref().map(value).and_then(some)
 }
 
 /// The format knows no other numbers than these.

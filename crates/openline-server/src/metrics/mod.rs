@@ -210,6 +210,10 @@ fn command_index(command: &Command) -> usize {
         Command::SetPresence { .. } => 6,
         Command::Typing { .. } => 7,
         Command::Ping => 8,
-        Command::Other { .. } => 9,
+        Command::Upload(_) => 9,
+        Command::Chunk(_) => 10,
+        Command::Complete(_) => 11,
+        Command::Cancel { .. } => 12,
+        Command::Other { .. } => 13,
     }
 }

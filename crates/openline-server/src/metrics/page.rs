@@ -40,7 +40,7 @@ does not depend on what clients do. There are no metrics by channel; the API tel
 | `histogram_quantile(0.99, rate(openline_delivery_latency_seconds_bucket[5m])) > 0.25` | publications are late |
 ";
 
-const SECTIONS: [(&str, &[&str]); 6] = [
+const SECTIONS: [(&str, &[&str]); 7] = [
     ("Clients", &["sessions", "lines", "turned_away", "panics", "authentications"]),
     (
         "Messages",
@@ -61,6 +61,7 @@ const SECTIONS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("History", &["broker", "history", "store"]),
+    ("Files", &["uploads"]),
     ("Webhooks", &["webhook"]),
     ("HTTP", &["api"]),
     ("The program", &["build_info"]),
@@ -114,6 +115,7 @@ fn row(family: &Family) -> String {
         Present::Always => "",
         Present::WithStore => " With a store.",
         Present::WithWebhooks => " With webhooks.",
+        Present::WithUploads => " Where files are taken.",
         Present::WithLimit => " Where there is such a limit.",
         Present::WithProc => " On Linux.",
     };

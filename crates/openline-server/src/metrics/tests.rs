@@ -9,6 +9,7 @@ use super::{Gauges, Metrics, Process, Transport, page};
 use crate::broker::{BrokerError, BrokerHealth};
 use crate::exchange::Fanout;
 use crate::store::{COMMIT_BOUNDS, Health, State};
+use crate::uploads;
 use crate::webhook::Counters;
 use openline_protocol::{ErrorCode, Reason, close};
 
@@ -126,6 +127,7 @@ fn gauges() -> Gauges {
         }),
         store_queue_bytes_max: Some(64 << 20),
         webhooks: Some(Counters::default()),
+        uploads: Some(uploads::Counters::default()),
         process: Process {
             cpu_seconds: Some(1.5),
             resident_bytes: Some(1 << 20),

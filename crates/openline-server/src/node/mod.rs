@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
 use crate::chat::Rooms;
+use crate::endpoint::Served;
 use crate::exchange::Exchange;
 use crate::guard::{Guard, Keyed};
 use crate::log::Log;
@@ -21,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::session::Expelled;
 use crate::shard::ShardMessage;
 use crate::transport::KeptSessions;
+use crate::uploads::Uploads;
 use crate::webhook::Webhooks;
 
 pub(crate) use ask::Asking;
@@ -46,6 +48,7 @@ pub(crate) struct Node {
     /// Those that clients reach by requests.
     pub(crate) kept: KeptSessions,
     pub(crate) webhooks: Option<Arc<Webhooks>>,
+    pub(crate) uploads: Uploads,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
     pub(crate) tls: Option<Arc<ServerConfig>>,
@@ -68,6 +71,11 @@ impl Node {
     /// Whether clients have to show a token before they may do anything.
     pub(crate) fn needs_token(&self) -> bool {
         !self.exchange.config.auth.anonymous
+    }
+
+    /// Which of the endpoints that may be off are on.
+    pub(crate) fn served(&self) -> Served {
+        Served { demo: self.has_demo(), uploads: self.uploads.is_enabled() }
     }
 
     /// Whether the pages and endpoints to try the server are served.

@@ -23,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::shard::Shard;
 use crate::transport::KeptSessions;
 use crate::transport::websocket;
+use crate::uploads::{self, Uploads};
 use crate::webhook::Webhooks;
 
 /// Users and channels whose rates are known at a time.
@@ -100,6 +101,7 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
     let interest = Arc::new(Interest::new(shards.clone()));
     let broker = broker(&config, clock, interest.clone(), &log)?;
     let api_keys = api_keys(&config, &log)?;
+    let uploads = uploads(&config, clock, &log)?;
     let user_lines = UserLines::new(options::duplicates(&config));
     let line_settings = websocket::settings(&config);
     let queue_options = Arc::new(websocket::queue(&config));
@@ -116,6 +118,7 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         request_rates: Keyed::new(RATE_KEYS_MAX),
         kept: KeptSessions::default(),
         webhooks,
+        uploads,
         metrics: Metrics::default(),
         log,
         tls,
@@ -188,6 +191,14 @@ fn broker(
     })?;
     log.store_opened(&opened);
     Ok(Box::new(broker))
+}
+
+fn uploads(config: &Config, clock: Clock, log: &Log) -> Result<Uploads, StartError> {
+    let opened = Uploads::open(uploads::Options::of(config), clock, log.clone());
+    opened.map_err(|error| StartError::Data {
+        message: format!("the folder of uploads: {error}"),
+        locked: false,
+    })
 }
 
 fn api_keys(config: &Config, log: &Log) -> Result<ApiKeys, StartError> {

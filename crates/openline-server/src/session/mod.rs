@@ -12,6 +12,7 @@ mod read;
 mod remote;
 mod speed;
 mod subscribe;
+mod transfer;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -31,6 +32,7 @@ use crate::guard::{Bucket, Rate, Slot};
 use crate::metrics::{Metrics, Transport};
 use crate::node::Node;
 use crate::shard::Shard;
+use crate::uploads::Network;
 
 pub(crate) use authenticate::deadline_passed;
 pub(crate) use catch_up::catch_up;
@@ -40,6 +42,7 @@ pub(crate) use read::no_such_position;
 pub(crate) use remote::Answered;
 use speed::Speed;
 pub(crate) use speed::check_request_speed;
+use transfer::Transfers;
 
 /// Messages that cannot be read before the line is closed (1008): ten in ten seconds.
 const UNREADABLE: Rate =
@@ -57,6 +60,8 @@ pub(crate) struct Session {
     number: u64,
     /// When the session is looked at again: see [`deadline_passed`].
     due_ms: Option<u64>,
+    network: Network,
+    transfers: Option<Box<Transfers>>,
     speed: Option<Box<Speed>>,
     /// What was wrong with the token of its request. It is told behind the welcome, which is the
     /// first message on every line.
@@ -81,6 +86,7 @@ pub(crate) struct Arrival {
     pub(crate) slot: Option<Slot>,
     /// An id that it had before; without one it gets a new one.
     pub(crate) client: Option<Arc<str>>,
+    /// Where it is, behind the proxies that are trusted.
     pub(crate) address: IpAddr,
 }
 
@@ -116,6 +122,8 @@ impl Session {
             identity: None,
             number,
             due_ms: None,
+            network: address.into(),
+            transfers: None,
             speed: Speed::new(&node.exchange.config.rates).map(Box::new),
             refused: None,
             unreadable: Bucket::default(),
@@ -233,6 +241,10 @@ impl Session {
                 self.set_presence(channel.as_ref(), status, data, id.as_ref())
             }
             Command::Typing { channel, is_typing } => self.typing(&channel, is_typing, id.as_ref()),
+            command @ (Command::Upload(_)
+            | Command::Chunk(_)
+            | Command::Complete(_)
+            | Command::Cancel { .. }) => Box::pin(self.transfer(command, id.as_ref())).await,
             Command::Ping => {
                 let timestamp = self.node.exchange.clock.now_ms();
                 let retry_spread_ms = self.node.guard.retry_spread_ms();

@@ -14,6 +14,10 @@ use crate::node::Node;
 const PATIENCE: Rate =
     Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::new(50).expect("50 is not 0") };
 
+/// A chunk that is shorter counts as a command. Others are held by the disk and by the limits on
+/// bytes.
+const CHUNK_BYTES_FREE: usize = 4 << 10;
+
 /// What a line has used of its rates.
 #[derive(Debug, Default)]
 pub(super) struct Speed {
@@ -40,7 +44,9 @@ impl Session {
         let Some(speed) = &mut self.speed else { return Ok(()) };
         let rates = &self.node.exchange.config.rates;
         let now = self.node.exchange.clock.now_ms();
-        take(&mut speed.commands, rates.commands, 1, now, "commands")?;
+        if counts(command) {
+            take(&mut speed.commands, rates.commands, 1, now, "commands")?;
+        }
         match command {
             Command::Subscribe { channels } => {
                 let count = u32::try_from(channels.len()).unwrap_or(u32::MAX);
@@ -84,12 +90,18 @@ pub(crate) fn check_request_speed<W: Hash>(
     let rates = &node.exchange.config.rates;
     let now = node.exchange.clock.now_ms();
     let publish = rates.publish.filter(|_| matches!(command, Command::Publish(_)));
-    for (rate, what) in [(rates.commands, "commands"), (publish, "publications")] {
+    let commands = rates.commands.filter(|_| counts(command));
+    for (rate, what) in [(commands, "commands"), (publish, "publications")] {
         let Some(rate) = rate else { continue };
         let taken = node.request_rates.take(&(what, whose), 1, &rate, now);
         taken.map_err(|after| too_fast(what, after))?;
     }
     Ok(())
+}
+
+/// Whether it counts among the commands.
+fn counts(command: &Command) -> bool {
+    !matches!(command, Command::Chunk(chunk) if chunk.data.len() >= CHUNK_BYTES_FREE)
 }
 
 fn take(

@@ -7,6 +7,7 @@ use ::http::header::{HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use ::http::{Request, StatusCode};
 use openline_ws::Rejection;
 
+use super::asked::Asked;
 use crate::auth::{AuthError, Identity, Token, find_credential};
 use crate::clock::Clock;
 use crate::guard::{Kind, Slot};
@@ -92,6 +93,16 @@ pub(crate) async fn enter_by_request<B>(
         false => identity,
     };
     Ok(Visitor { client, address, slot, identity: Ok(identity) })
+}
+
+/// As [`enter_by_request`], for what is not a session: a ticket may stand in the address.
+pub(crate) async fn enter_without_line<B>(
+    node: &Node,
+    request: &Request<B>,
+    peer: IpAddr,
+) -> Result<Visitor, Rejection> {
+    let asked = Asked::read(request.uri().query(), request.headers())?;
+    enter_by_request(node, request, peer, Kind::New, asked.ticket.as_ref()).await
 }
 
 /// Who it is whose token came with the request; it needs one.
