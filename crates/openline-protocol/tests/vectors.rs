@@ -17,8 +17,17 @@ use serde_json::Value;
 use support::{packed, to_packed};
 
 /// What only a server with lines and channels can find out.
-const FOUND_OUT_LATER: [&str; 4] =
-    ["already_subscribed", "idempotency_conflict", "not_subscribed", "unknown_type"];
+const FOUND_OUT_LATER: [&str; 9] = [
+    "already_subscribed",
+    "bad_offset",
+    "checksum_mismatch",
+    "idempotency_conflict",
+    "incomplete",
+    "not_found",
+    "not_subscribed",
+    "too_large",
+    "unknown_type",
+];
 
 #[test]
 fn what_vectors_send_is_understood_or_refused_as_they_say() {

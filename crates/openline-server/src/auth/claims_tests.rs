@@ -157,7 +157,7 @@ async fn the_issuer_must_be_the_one_expected() {
 async fn claims_become_an_identity() {
     let (options, signer) = hs256();
     let payload = r#"{"sub":"ann","exp":2000000,"iat":999999.5,"jti":"t1","extra":[],
-        "info":{"b": 1.50,"a":12345678901234567890123},"subs":["news","user:ann"],
+        "info":{"b": 1.50,"a":12345678901234567890123},"subs":["news","user:ann"],"uploads":true,
         "channels":{"user:{user}:*":["subscribe"]}}"#;
     let token = signer.sign(r#"{"alg":"HS256"}"#, payload);
     let identity = with(options).verify(&token, NOW).await.unwrap();
@@ -166,6 +166,7 @@ async fn claims_become_an_identity() {
     assert_eq!(identity.issued_at, Some(999_999));
     assert_eq!(identity.info.as_deref(), Some(r#"{"b": 1.50,"a":12345678901234567890123}"#));
     assert_eq!(identity.channels, ["news", "user:ann"]);
+    assert_eq!(identity.uploads, Some(true));
     let grants = identity.grants.unwrap();
     assert!(grants.allows("user:ann:inbox", Action::Subscribe));
     assert!(!grants.allows("user:ann:inbox", Action::Publish));

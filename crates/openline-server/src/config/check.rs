@@ -44,6 +44,15 @@ impl Config {
             let listen = self.listen;
             found.push(format!("demo=true on {listen} lets everyone into /chat and /echo"));
         }
+        let uploads = &self.uploads;
+        let room = uploads.user_max.min(uploads.total_max);
+        if uploads.enabled && uploads.size_max > room {
+            let size_max = uploads.size_max;
+            found.push(format!(
+                "uploads.size_max=\"{size_max}\" is more than a user may have (\"{room}\"): no file \
+                 gets that long"
+            ));
+        }
         let webhook = &self.webhook;
         if webhook.url.is_some() && webhook.events.is_empty() && webhook.decide.is_empty() {
             found.push("webhook.url without webhook.events and webhook.decide is idle".to_owned());

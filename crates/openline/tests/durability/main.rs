@@ -8,3 +8,4 @@ mod home;
 mod kill;
 mod line;
 mod rollback;
+mod uploads;
