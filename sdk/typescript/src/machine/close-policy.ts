@@ -1,0 +1,1 @@
+export { type ClosePolicy, closePolicy } from "../codes.js";

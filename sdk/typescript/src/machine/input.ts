@@ -1,0 +1,55 @@
+import type { State } from "./states.js";
+
+/** Options of the machine, in milliseconds: see spec/traces/README.md. */
+export interface MachineOptions {
+  connectTimeout: number;
+  heartbeatInterval: number | null;
+  heartbeatTimeout: number;
+  wakeTimeout: number;
+  delayBase: number;
+  delayMax: number;
+  delayLater: number;
+  stableAfter: number;
+  nudgeInterval: number;
+  attemptsMax: number | null;
+}
+
+/** What the application and the page say, and that the deadline has come. */
+export type Word = "start" | "stop" | "wake" | "freeze" | "thaw" | "time";
+
+/** What happened. The first field names the input, and its value is the generation that it is about. */
+export type Input =
+  | Word
+  | { token: number; given: boolean }
+  | { tokenFailed: number; reason: string }
+  | { tokenRefused: number; reason: string }
+  | { opened: number }
+  | { welcome: number; authenticated: boolean; pingInterval?: number; retrySpread?: number; expiresIn?: number }
+  | { authenticated: number; expiresIn?: number }
+  | { authFailed: number; code?: string; reason: string }
+  | { heard: number; retrySpread?: number }
+  | { closing: number; code?: number; reason?: string; retryAfter?: number }
+  | { closed: number; code: number; reason: string };
+
+/** Why a token is asked for. */
+export type Why = "connect" | "expired" | "refresh";
+
+/** What is to be told of the state. */
+export interface StatusEffect {
+  status: State;
+  attempt: number;
+  delay?: number | null;
+  code?: number;
+  reason?: string;
+}
+
+/** What is to be done. The first field names it. */
+export type Effect =
+  | { askToken: number; why: Why }
+  | { open: number }
+  | { auth: number }
+  | { ready: number }
+  | { unready: number }
+  | { ping: number }
+  | { abandon: number; code: number }
+  | StatusEffect;
