@@ -1,6 +1,6 @@
-// Runs the unit tests. Node 20 cannot load TypeScript, so src and test are
-// first transpiled, file by file, into a temporary folder: unbundled, because
-// one test imports every module by itself to prove that importing does nothing.
+// Runs the unit tests, or with the argument `live` those that need a server. Node 20 cannot load TypeScript, so
+// src and test are first transpiled, file by file, into a folder of their own: unbundled, because one test imports
+// every module by itself to prove that importing does nothing.
 
 import { spawnSync } from "node:child_process";
 import { mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
@@ -11,24 +11,29 @@ import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const out = await mkdtemp(join(tmpdir(), "openline-sdk-test-"));
+const [folder = ".", ...only] = process.argv.slice(2);
 
 try {
   await build({
     absWorkingDir: root,
-    entryPoints: ["src/**/*.ts", "test/**/*.ts"],
+    entryPoints: ["src/**/*.ts", "test/**/*.ts", "src/**/*.tsx", "test/**/*.tsx"],
     outbase: root,
     outdir: out,
     format: "esm",
     target: "node20",
+    jsx: "automatic",
     sourcemap: "inline",
-    logLevel: "warning",
+    logLevel: "error",
   });
   await writeFile(join(out, "package.json"), '{"type":"module"}');
-  // Where the tests' own dependencies are found.
   await symlink(join(root, "node_modules"), join(out, "node_modules"));
-  const tests = (await readdir(join(out, "test"))).filter((name) => name.endsWith(".test.js"));
-  const paths = tests.sort().map((name) => join(out, "test", name));
-  const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...paths], { stdio: "inherit" });
+  const tests = (await readdir(join(out, "test", folder))).filter((name) => name.endsWith(".test.js"));
+  const paths = tests.sort().filter((name) => only.length === 0 || only.some((part) => name.includes(part)));
+  const { status } = spawnSync(
+    process.execPath,
+    ["--enable-source-maps", "--test", ...paths.map((name) => join(out, "test", folder, name))],
+    { stdio: "inherit", env: { ...process.env, OPENLINE_ROOT: join(root, "..", "..") } },
+  );
   process.exitCode = status ?? 1;
 } finally {
   await rm(out, { recursive: true, force: true });

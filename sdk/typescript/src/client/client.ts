@@ -1,3 +1,4 @@
+import type { Channel, ChannelOptions } from "../channel/channel.js";
 import type { Message } from "../codec/codec.js";
 import type { ClientError } from "./errors.js";
 import type { Status } from "./status.js";
@@ -34,7 +35,7 @@ export interface Queued {
 
 /** The events of every client. */
 export interface ClientEvents {
-  connected: { clientId: string; user?: string; recovered: boolean };
+  connected: { clientId: string; user?: string; reconnected: boolean };
   disconnected: { code: number; reason: string; willRetry: boolean };
   reconnecting: { attempt: number; delay: number | null };
   maxRetriesReached: { attempts: number };
@@ -56,7 +57,6 @@ export interface CoreClient {
   off(type: string, handler?: (data: any, message: Message) => unknown): void;
   request(type: string, data?: unknown, options?: { timeout?: number; signal?: AbortSignal; idempotent?: boolean }): Promise<unknown>;
   send(type: string, data?: unknown, options?: { volatile?: boolean; ttl?: number }): Sent;
-  publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
   readonly queue: { readonly size: number; readonly bytes: number; list(): Queued[]; clear(): void };
   readonly bufferedAmount: number;
   [Symbol.dispose](): void;
@@ -71,4 +71,10 @@ export interface PublishOptions {
   ttl?: number;
   signal?: AbortSignal;
   timeout?: number;
+}
+
+/** A client with channels. */
+export interface Client extends CoreClient {
+  publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
+  channel(name: string, options?: ChannelOptions): Channel;
 }

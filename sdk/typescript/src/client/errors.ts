@@ -1,4 +1,5 @@
-import type { ErrorCode } from "../codes.js";
+import type { Message } from "../codec/codec.js";
+import { type ErrorCode, RETRYABLE } from "../codes.js";
 
 /**
  * What went wrong, for programs: a code of the server, or one of the client's own.
@@ -31,12 +32,20 @@ export class ClientError extends Error {
   /** Whether the same may succeed later without being changed. */
   readonly retryable: boolean;
 
-  constructor(code: ClientErrorCode, message: string, { retryAfter, retryable = false, cause }: { retryAfter?: number | undefined; retryable?: boolean; cause?: unknown } = {}) {
-    super(message, { cause });
+  constructor(code: ClientErrorCode, message: string, more: { retryAfter?: number | undefined; retryable?: boolean; cause?: unknown } = {}) {
+    super(message, more);
     this.code = code;
-    this.retryAfter = retryAfter;
-    this.retryable = retryable;
+    this.retryAfter = more.retryAfter;
+    this.retryable = !!more.retryable;
   }
+}
+
+/** The error that a message of the server tells. */
+export function serverError({ code, message, error, retryAfter }: Message | Record<string, unknown>): ClientError {
+  return new ClientError(code as string, (message ?? error) as string, {
+    retryAfter: retryAfter as number | undefined,
+    retryable: RETRYABLE.has(code as string),
+  });
 }
 
 /** Thrown by `auth`: there will be no token, so the client stops instead of asking again. */

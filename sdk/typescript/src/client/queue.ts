@@ -1,0 +1,205 @@
+import type { Message } from "../codec/codec.js";
+import type { Environment } from "../environment.js";
+import { ClientError } from "./errors.js";
+
+/** A message that the server answers, and what is to become of it. */
+export interface Call {
+  readonly id: number;
+  readonly message: { readonly type: string; readonly channel?: string };
+  readonly frame: string | Uint8Array;
+  readonly bytes: number;
+  readonly how: CallOptions;
+  state: "queued" | "sent" | "delivered" | "failed";
+  /** Whether it was on a line at least once. */
+  tried: boolean;
+  readonly expiresAt: number;
+  /** Settles it: with an error, or with the answer. */
+  settle(error?: ClientError, answer?: Message): void;
+}
+
+/** How a message waits. */
+export interface CallOptions {
+  /** How long it may take, in milliseconds, waiting for a line included. */
+  timeout: number;
+  signal?: AbortSignal | undefined;
+  /** Whether it is sent again after a cut: doing it twice is as doing it once. */
+  again?: boolean;
+  /** Whether it belongs to the present line, goes before what waits, and ends with the line. */
+  urgent?: boolean;
+}
+
+/** How much may wait. */
+export interface QueueLimits {
+  messagesMax: number;
+  bytesMax: number;
+  overflow: "reject" | "dropOldest" | "wait";
+}
+
+/** All messages that were not answered yet, in their order. */
+export interface Queue {
+  readonly size: number;
+  readonly bytes: number;
+  values(): Call[];
+  /** Takes a message in. It is sent by `flush`, or at once if it is urgent. */
+  add(message: { type: string }, how: CallOptions): { call: Call; answer: Promise<Message> };
+  /** Sends all that was not sent, the oldest first. */
+  flush(): void;
+  /** Gives an answer to whoever waits for it. False if nobody does. */
+  answer(message: Message): boolean;
+  /** The line has ended: what was on it waits again, or fails where it must not be sent twice. */
+  cut(): void;
+  /** Ends all with an error; or, with `queued`, what was not sent. */
+  fail(error: ClientError, queued?: boolean): void;
+}
+
+/** Makes an empty queue. `encode` gives the frame of a message; `transmit` gives it to the line. */
+export function createQueue(
+  limits: QueueLimits,
+  { now, setTimeout, clearTimeout }: Environment,
+  encode: (message: object) => string | Uint8Array,
+  transmit: (frame: string | Uint8Array) => void,
+  toError: (answer: Message) => ClientError,
+): Queue {
+  const calls = new Map<number, Call>();
+  /** Those that wait for room. */
+  const outside = new Set<Call>();
+  let bytes = 0;
+  let lastId = 0;
+
+  const hasRoom = (size: number): boolean => calls.size < limits.messagesMax && bytes + size <= limits.bytesMax;
+
+  const enter = (call: Call): void => {
+    calls.set(call.id, call);
+    bytes += call.bytes;
+  };
+
+  const leave = (call: Call): void => {
+    outside.delete(call);
+    if (calls.delete(call.id)) {
+      bytes -= call.bytes;
+    }
+    for (const next of outside) {
+      if (!hasRoom(next.bytes)) {
+        break;
+      }
+      outside.delete(next);
+      enter(next);
+    }
+  };
+
+  const makeRoom = (size: number): boolean => {
+    if (limits.overflow === "dropOldest") {
+      for (const call of calls.values()) {
+        if (!hasRoom(size) && call.state === "queued") {
+          call.settle(full("newer messages took its place"));
+        }
+      }
+    }
+    return hasRoom(size);
+  };
+
+  const send = (call: Call): void => {
+    // Timers are held back in pages that nobody sees, so the clock decides.
+    if (now() >= call.expiresAt) {
+      late(call);
+    } else {
+      call.state = "sent";
+      call.tried = true;
+      transmit(call.frame);
+    }
+  };
+
+  const flush = (): void => {
+    for (const call of calls.values()) {
+      if (call.state === "queued") {
+        send(call);
+      }
+    }
+  };
+
+  return {
+    get size() {
+      return calls.size;
+    },
+    get bytes() {
+      return bytes;
+    },
+    values: () => [...calls.values()],
+    add(message, how) {
+      const id = ++lastId;
+      const { timeout, signal, urgent } = how;
+      const frame = encode({ ...message, id });
+      const size = typeof frame === "string" ? new TextEncoder().encode(frame).length : frame.length;
+      let settle!: Call["settle"];
+      const answer = new Promise<Message>((resolve, reject) => {
+        settle = (error, value) => {
+          if (call.state === "delivered" || call.state === "failed") {
+            return;
+          }
+          clearTimeout(timer);
+          signal?.removeEventListener("abort", abort);
+          call.state = error ? "failed" : "delivered";
+          leave(call);
+          if (error) {
+            reject(error);
+          } else {
+            resolve(value!);
+          }
+        };
+      });
+      const call: Call = { id, message, frame, bytes: size, how, state: "queued", tried: false, expiresAt: now() + timeout, settle };
+      const abort = (): void => settle(new ClientError("aborted", `${message.type} was aborted`, { cause: signal!.reason }));
+      const timer = setTimeout(() => late(call), Math.min(timeout, 2 ** 31 - 1));
+      signal?.addEventListener("abort", abort);
+      if (signal?.aborted) {
+        abort();
+      } else if (size > limits.bytesMax) {
+        settle(new ClientError("too_large", `${size} bytes are more than all that may wait (${limits.bytesMax})`));
+      } else if (urgent || hasRoom(size) || makeRoom(size)) {
+        enter(call);
+      } else if (limits.overflow === "wait" && outside.size < limits.messagesMax) {
+        outside.add(call);
+      } else {
+        settle(full("too many messages wait"));
+      }
+      if (urgent && call.state === "queued") {
+        send(call);
+      }
+      return { call, answer };
+    },
+    flush,
+    answer(message) {
+      const call = calls.get(message.id as number);
+      call?.settle(message.type === "error" ? toError(message) : undefined, message);
+      return !!call;
+    },
+    cut() {
+      for (const call of [...calls.values()]) {
+        if (call.how.urgent || (call.state === "sent" && !call.how.again)) {
+          call.settle(new ClientError("connection_lost", `the line ended before ${call.message.type} was answered`, { retryable: true }));
+        } else {
+          call.state = "queued";
+        }
+      }
+    },
+    fail(error, queued) {
+      for (const call of [...outside, ...calls.values()]) {
+        if (!queued || call.state === "queued") {
+          call.settle(error);
+        }
+      }
+    },
+  };
+}
+
+function late({ tried, message, how, settle }: Call): void {
+  settle(
+    tried
+      ? new ClientError("timeout", `${message.type} was not answered within ${how.timeout} ms`, { retryable: true })
+      : new ClientError("expired", `${message.type} could not be sent within ${how.timeout} ms`, { retryable: true }),
+  );
+}
+
+function full(why: string): ClientError {
+  return new ClientError("queue_full", `the queue is full: ${why}`, { retryable: true });
+}

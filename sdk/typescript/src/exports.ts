@@ -1,0 +1,11 @@
+export type * from "./client/client.js";
+export { ClientError, type ClientErrorCode, FatalAuthError } from "./client/errors.js";
+export type * from "./client/options.js";
+export type * from "./client/status.js";
+export { type Codec, CodecError, type Message } from "./codec/codec.js";
+export { json } from "./codec/json.js";
+export { CloseCode, ErrorCode, Reason } from "./codes.js";
+export type { Contract, Schema } from "./contract.js";
+export type { Environment, Page, PageEvent } from "./environment.js";
+export type * from "./transport/transport.js";
+export { websocket } from "./transport/websocket.js";

@@ -1,0 +1,18 @@
+import { createChannels } from "./channel/channels.js";
+import type { Client } from "./client/client.js";
+import { createCore } from "./client/core.js";
+import type { ClientOptions } from "./client/options.js";
+import { createPublish } from "./client/publish.js";
+
+export type * from "./channel/channel.js";
+export type * from "./channel/history.js";
+export type { Member, Presence, PresenceChange, PresenceSnapshot } from "./channel/presence.js";
+export type { Publication, Publisher } from "./channel/publication.js";
+export * from "./exports.js";
+
+/** Makes a client with channels. Nothing happens before `connect`. */
+export function createClient(options: ClientOptions): Client {
+  const core = createCore(options);
+  const publish = createPublish(core);
+  return Object.assign(core.client, { publish, channel: createChannels(core, publish) });
+}
