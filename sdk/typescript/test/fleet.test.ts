@@ -3,7 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Machine, type Input } from "../src/machine/machine.js";
+import type { Input } from "../src/machine/input.js";
+import { createMachine, DEFAULTS } from "../src/machine/machine.js";
 
 const CLIENTS = 5_000;
 const OUTAGES = [2_000, 10_000, 30_000, 60_000];
@@ -33,7 +34,7 @@ function simulate(outage: number, hint: number | undefined, failure: Failure, se
   let back = 0;
   for (let client = 0; client < CLIENTS; client += 1) {
     const random = generator(seed + client);
-    const machine = new Machine({ heartbeatInterval: 10 * MINUTE }, random);
+    const machine = createMachine({ ...DEFAULTS, heartbeatInterval: 10 * MINUTE }, random);
     const inputs: [number, Input][] = [[-20_000, "start"]];
     let online = false;
     for (;;) {

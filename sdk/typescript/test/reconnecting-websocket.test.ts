@@ -453,6 +453,7 @@ test("a class of sockets, an address and sensible numbers are needed", () => {
   assert.throws(() => new ReconnectingWebSocket(URL, [], { environment: { WebSocket: undefined } }), { name: "NotSupportedError" });
   assert.throws(() => Reflect.construct(ReconnectingWebSocket, []), TypeError);
   assert.throws(() => setUp({ heartbeatInterval: -1 }), { name: "RangeError", message: "heartbeatInterval is -1, and has to be 0 or more" });
+  assert.throws(() => setUp({ reconnectDelay: 0 }), { message: "reconnectDelay is 0, and has to be 1 or more" });
   assert.throws(() => setUp({ maxReconnectAttempts: NaN }), RangeError);
 });
 

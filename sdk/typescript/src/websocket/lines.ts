@@ -1,6 +1,8 @@
 import type { Environment } from "../environment.js";
 import { closePolicy } from "../codes.js";
-import { Machine, type Effect, type Input } from "../machine/machine.js";
+import type { Effect, Input, StatusEffect } from "../machine/input.js";
+import { createMachine, DEFAULTS, type Machine } from "../machine/machine.js";
+import type { State } from "../machine/states.js";
 import { parseAddress, type Payload } from "./arguments.js";
 import type { Ending, ReconnectingEvent } from "./events.js";
 import { Heartbeat } from "./heartbeat.js";
@@ -20,7 +22,7 @@ export interface LineEvents {
 
 const BROKEN: Ending = { code: 1006, reason: "", wasClean: false };
 /** The states that have a line, or try to have one. */
-const LINED: ReadonlySet<string> = new Set(["connecting", "authenticating", "online", "probing"]);
+const LINED: ReadonlySet<State> = new Set(["connecting", "authenticating", "online", "probing"]);
 const CONNECTING = 0;
 const OPEN = 1;
 /** The longest that a timer can run, in milliseconds. */
@@ -43,7 +45,7 @@ export class Lines {
   readonly #inbox: (() => void)[] = [];
   #isHandling = false;
   #isLive = false;
-  #state: string = "idle";
+  #state: State = "idle";
   #attempt = 0;
   /** The socket of the present line or attempt. */
   #line: WebSocket | undefined;
@@ -265,7 +267,7 @@ export class Lines {
     close(line, code === 1001 ? 1000 : code);
   }
 
-  #tell(status: Extract<Effect, { status: unknown }>): void {
+  #tell(status: StatusEffect): void {
     const before = this.#state;
     this.#state = status.status;
     this.#attempt = status.attempt;
@@ -317,8 +319,9 @@ export class Lines {
 
 function makeMachine(options: ReconnectingWebSocketOptions, { random }: Surroundings): Machine {
   const { maxReconnectAttempts: attemptsMax = Infinity } = options;
-  return new Machine(
+  return createMachine(
     {
+      ...DEFAULTS,
       connectTimeout: options.connectTimeout ?? 10_000,
       heartbeatInterval: options.heartbeatInterval ?? 30_000,
       heartbeatTimeout: options.heartbeatTimeout ?? 10_000,

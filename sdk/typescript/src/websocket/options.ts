@@ -78,6 +78,8 @@ export function checkNumbers(options: ReconnectingWebSocketOptions): void {
   const names = ["reconnectDelay", "maxReconnectDelay", "maxReconnectAttempts", "connectTimeout", "heartbeatInterval", "heartbeatTimeout"] as const;
   for (const name of names) {
     const value = options[name];
-    if (value !== undefined && !(value >= 0)) throw new RangeError(`${name} is ${value}, and has to be 0 or more`);
+    // A delay that is always 0 would be a busy loop.
+    const least = name === "reconnectDelay" ? 1 : 0;
+    if (value !== undefined && !(value >= least)) throw new RangeError(`${name} is ${value}, and has to be ${least} or more`);
   }
 }
