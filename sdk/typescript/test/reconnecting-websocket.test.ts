@@ -457,12 +457,28 @@ test("a class of sockets, an address and sensible numbers are needed", () => {
   assert.throws(() => setUp({ maxReconnectAttempts: NaN }), RangeError);
 });
 
-test("the server's word on how far apart clients are to come back is kept", async () => {
-  const { bench, said } = setUp();
+test("an Openline server's word on when to come back is kept", async () => {
+  const { bench, clock, said } = setUp();
   bench.socket.accept();
   bench.socket.receive('{"type":"welcome","clientId":"c","retrySpread":20000}');
   bench.socket.end(1006);
   assert.deepEqual(said.at(-1), ["reconnecting", 1, 10_000, 1006]);
+  await clock.pass(10_000);
+  bench.socket.accept("openline.v1.json");
+  await clock.pass(30_000);
+  bench.socket.receive('{"type":"pong","timestamp":1,"retrySpread":4000}');
+  bench.socket.receive('{"type":"close","code":1013,"reason":"overloaded","retryAfter":2500}');
+  bench.socket.end(1013);
+  assert.deepEqual(said.at(-1), ["reconnecting", 1, 4_500, 1013]);
+});
+
+test("the same words of another server are the application's", () => {
+  const { bench, said } = setUp();
+  bench.socket.accept();
+  bench.socket.receive('{"type":"hello","retrySpread":20000}');
+  bench.socket.receive('{"type":"close","retryAfter":60000}');
+  bench.socket.end(1006);
+  assert.deepEqual(said.at(-1), ["reconnecting", 1, 500, 1006]);
 });
 
 test("the protocols may stand among the options", () => {

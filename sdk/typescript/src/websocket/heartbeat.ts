@@ -11,10 +11,14 @@ const PACKED_PING: HeartbeatMessage = {
 /** A longer text is no `welcome` or `pong`, and is not parsed. */
 const LOOKED_AT_MAX = 4_096;
 
-/** What a message says to the machinery: that the application is not to see it, and how far apart retries are to be. */
+/** What a message says to the machinery, in milliseconds. */
 export interface Heard {
+  /** It answers a heartbeat, and is not for the application. */
   readonly isReply: boolean;
+  /** Over how long the server wants its clients to spread when they come back. */
   readonly retrySpread?: number;
+  /** When to come back after the close that follows. */
+  readonly retryAfter?: number;
 }
 
 /** Which message asks for a sign of life on this line, and which one answers. */
@@ -23,6 +27,8 @@ export class Heartbeat {
   readonly #never: boolean;
   #present: HeartbeatMessage | undefined;
   #isFirst = true;
+  /** Whether the server speaks Openline's protocol, so that its hints are heeded. */
+  #isOpenline = false;
   /** What was asked and not answered yet. */
   #asked: string | Uint8Array | undefined;
 
@@ -36,24 +42,27 @@ export class Heartbeat {
   handleOpen(protocol: string): void {
     this.#isFirst = true;
     this.#asked = undefined;
+    this.#isOpenline = protocol.startsWith("openline.");
     this.#present = this.#always;
-    if (protocol.startsWith("openline.")) this.#present ??= protocol.endsWith(".msgpack") ? PACKED_PING : PING;
+    if (this.#isOpenline) this.#present ??= protocol.endsWith(".msgpack") ? PACKED_PING : PING;
   }
 
   /** A message came. */
   handleMessage(data: unknown): Heard {
-    const welcome = this.#isFirst ? parsed(data) : undefined;
+    const isFirst = this.#isFirst;
     this.#isFirst = false;
-    if (welcome?.["type"] === "welcome") {
-      this.#present ??= PING;
-      const { retrySpread } = welcome;
-      return typeof retrySpread === "number" && retrySpread >= 0 ? { isReply: false, retrySpread } : { isReply: false };
-    }
-    if (this.#asked === undefined) return { isReply: false };
-    // An echo server gives the question back.
-    const isReply = data === this.#asked || this.#present?.isReply?.(data) === true;
+    const isReply = this.#isReply(data);
     if (isReply) this.#asked = undefined;
-    return { isReply };
+    // Only what may be one of Openline's own is parsed: the application's messages cost nothing.
+    const isClose = this.#isOpenline && typeof data === "string" && data.startsWith('{"type":"close"');
+    const said = isFirst || isReply || isClose ? parsed(data) : undefined;
+    if (isFirst && said?.["type"] === "welcome") {
+      this.#isOpenline = true;
+      this.#present ??= PING;
+    }
+    if (!this.#isOpenline || said === undefined) return { isReply };
+    const { retrySpread, retryAfter } = said;
+    return { isReply, ...(isTime(retrySpread) && { retrySpread }), ...(isClose && isTime(retryAfter) && { retryAfter }) };
   }
 
   /** What to send for a sign of life; undefined where nothing may be sent. */
@@ -63,6 +72,16 @@ export class Heartbeat {
     this.#asked = typeof message === "function" ? message() : message;
     return this.#asked;
   }
+
+  #isReply(data: unknown): boolean {
+    if (this.#asked === undefined) return false;
+    // An echo server gives the question back.
+    return data === this.#asked || this.#present?.isReply?.(data) === true;
+  }
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && value >= 0;
 }
 
 function parsed(data: unknown): Record<string, unknown> | undefined {

@@ -217,8 +217,9 @@ export class Lines {
         this.#handle({ welcome: generation, authenticated: true });
       },
       onmessage: (event) => {
-        const { isReply, ...spread } = this.#heartbeat.handleMessage(event.data);
+        const { isReply, retryAfter, ...spread } = this.#heartbeat.handleMessage(event.data);
         this.#handle({ heard: generation, ...spread });
+        if (retryAfter !== undefined) this.#handle({ closing: generation, retryAfter });
         if (!isReply && this.#line === line) this.#events.message(event);
       },
       onerror: () => {
