@@ -58,7 +58,7 @@ export class Lines {
   #unsent = 0;
   #timer: unknown;
   #timerDue = Infinity;
-  #page = new AbortController();
+  #page: AbortController | undefined;
 
   constructor(
     address: string | Exclude<Address, string | URL>,
@@ -136,8 +136,10 @@ export class Lines {
 
   #begin(isFirst: boolean): void {
     this.#isLive = true;
-    this.#page = new AbortController();
-    if (this.#reconnects) this.#surroundings.page?.listen((event) => this.#handle(event), this.#page.signal);
+    if (this.#reconnects && this.#surroundings.page) {
+      this.#page = new AbortController();
+      this.#surroundings.page.listen((event) => this.#handle(event), this.#page.signal);
+    }
     this.#feed("start", isFirst);
   }
 
@@ -296,7 +298,7 @@ export class Lines {
 
   #release(): void {
     this.#isLive = false;
-    this.#page.abort();
+    this.#page?.abort();
     this.#surroundings.clearTimeout(this.#timer);
     this.#timerDue = Infinity;
   }

@@ -8,12 +8,13 @@ async function ended(socket: WebSocket): Promise<{ code: number; reason: string;
   return { code, reason, wasClean };
 }
 
-/** A loss that the drop-in comes back from. */
-async function comesBack(cx: Context, path: string, code: number): Promise<void> {
+/** A loss that the drop-in means to come back from. */
+async function comesBack(cx: Context, path: string, code: number): Promise<WebSocket> {
   const socket = cx.make(path);
   const seen = record(socket);
   const lost = await next<Event & { code: number }>(socket, "reconnecting");
   same([lost.code, seen.types, seen.states], [code, ["open", "reconnecting"], [1, 0]]);
+  return socket;
 }
 
 /** 34 to 43 */
@@ -197,7 +198,7 @@ export const EVENTS: readonly Assertion[] = [
     instead: {
       why: "a line that breaks comes back; a code that says stop ends it as the standard says",
       run: async (cx) => {
-        await comesBack(cx, "/breaks", 1006);
+        await next(await comesBack(cx, "/breaks", 1006), "open");
         await comesBack(cx, "/breaks-the-protocol", 1006);
         const clean = await cx.seen("/close?code=1000");
         same([clean.types, clean.states], [["open", "close"], [1, 3]]);

@@ -1,8 +1,8 @@
 // What an assertion may use. It runs in a page and in Node, so it brings its own comparing.
 
-/** One assertion of the standard, by its number in the checklist. */
+/** One assertion of the standard. */
 export interface Assertion {
-  /** Its number: see the list in `README.md`. */
+  /** The number it goes by, here and in the report. */
   readonly number: number;
   readonly name: string;
   run(cx: Context): unknown;

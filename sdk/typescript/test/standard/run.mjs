@@ -2,7 +2,8 @@
 //
 //   node test/standard/run.mjs [CHROMIUM]
 //
-// Prints a table of what differs and the counts; exits with 1 if anything fails that is not listed.
+// Also looks what timers in a worker come to under three policies of the page, in Chromium.
+// Prints what differs and the counts; exits with 1 if anything fails that is not listed.
 // playwright-core comes from conformance/node. A browser that is not there is a failure, not a pass.
 
 import { mkdtemp, rm } from "node:fs/promises";
@@ -28,8 +29,9 @@ try {
   const script = await bundle("columns.ts", { format: "iife", globalName: "standard", target: "es2022" });
   const server = await startServer('<!doctype html><title>standard</title><script src="/script.js"></script>', script);
   try {
-    const results = [...(await inNode(server.http)), ...(await inChromium(server.http))];
-    process.exitCode = await report(results);
+    const { results, timers } = await inChromium(server.http);
+    const failures = (await report([...(await inNode(server.http)), ...results])) + reportTimers(timers);
+    process.exitCode = failures === 0 ? 0 : 1;
   } finally {
     server.close();
   }
@@ -57,7 +59,13 @@ async function inChromium(http) {
   try {
     const page = await browser.newPage();
     await page.goto(`${http}/`, { timeout: 20_000 });
-    return await page.evaluate("standard.runColumns('chromium', WebSocket, location.origin)");
+    const results = await page.evaluate("standard.runColumns('chromium', WebSocket, location.origin)");
+    const timers = [];
+    for (const policy of ["worker-src blob:", "worker-src 'none'", "script-src 'self'"]) {
+      await page.goto(`${http}/?policy=${encodeURIComponent(policy)}`);
+      timers.push({ policy, ...(await page.evaluate("standard.tryTimers()")) });
+    }
+    return { results, timers };
   } finally {
     await browser.close();
   }
@@ -80,5 +88,17 @@ async function report(results) {
     const numbers = [count("holds"), count("differs"), count("deviates"), count("fails"), NOT_RUN.length].map(String);
     console.log(`${column.padEnd(22)} ${numbers.map((number, index) => number.padStart([5, 8, 9, 6, 8][index] ?? 0)).join(" ")}`);
   }
-  return results.some((result) => result.outcome === "fails") ? 1 : 0;
+  return results.filter((result) => result.outcome === "fails").length;
+}
+
+/** @param {{ policy: string, kind: string, reason?: string }[]} timers */
+function reportTimers(timers) {
+  console.log("");
+  let failures = 0;
+  for (const { policy, kind, reason = "" } of timers) {
+    const fails = kind !== (policy.includes("blob:") ? "worker" : "page") || (kind === "page") !== reason.includes("worker-src blob:");
+    if (fails) failures += 1;
+    console.log(`${fails ? "fails" : "holds"}    timers with "${policy}": ${kind}. ${reason}`);
+  }
+  return failures;
 }

@@ -19,6 +19,8 @@ export async function startServer(page, script) {
   const lines = new WebSocketServer({ noServer: true });
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? "/", "http://server");
+    const policy = searchParams.get("policy");
+    if (policy !== null) response.setHeader("content-security-policy", policy);
     if (pathname === "/") return void response.setHeader("content-type", "text/html").end(page);
     if (pathname === "/script.js") return void response.setHeader("content-type", "text/javascript").end(script);
     if (pathname === "/counted") return void response.end(String(counts.get(searchParams.get("id") ?? "") ?? 0));
