@@ -88,7 +88,7 @@ autobahn-quick: setup programs ## 331 of the Autobahn cases, server and client
 	$(call say,Autobahn: quick selection against the client)
 	$(PYTHON) conformance/autobahn.py client --bin $(TARGET)/debug/examples/autobahn_client --cases quick
 
-peers: setup programs ## Talk to real peers: other libraries, a browser, proxies
+peers: setup programs sdk/typescript/node_modules/.package-lock.json ## Talk to real peers: other libraries, a browser, proxies
 	$(call say,Real peers)
 	OPENLINE_BIN=$(OPENLINE) .work/venv/bin/pytest conformance/tests
 
@@ -120,6 +120,11 @@ help: ## Show this
 web/node_modules/.package-lock.json: web/package-lock.json
 	$(call say,Pages: tools)
 	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+sdk/typescript/node_modules/.package-lock.json: sdk/typescript/package-lock.json
+	$(call say,TypeScript SDK: tools)
+	cd sdk/typescript && npm ci --no-audit --no-fund
 	touch $@
 
 .PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit long wasm web-check \
