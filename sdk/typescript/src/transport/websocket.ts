@@ -11,7 +11,8 @@ export function websocket(): TransportFactory {
       let open = true;
       socket.onopen = () => open && events.onopen();
       socket.onmessage = ({ data }) => open && events.onmessage(typeof data === "string" ? data : new Uint8Array(data as ArrayBuffer));
-      // An `error` tells nothing, and `close` follows it.
+      // An `error` tells nothing, and `close` follows it. In Node, the `ws` package ends the program when nobody listens.
+      socket.onerror = () => {};
       socket.onclose = ({ code, reason, wasClean }) => open && ((open = false), events.onclose({ code, reason, wasClean }));
       return {
         name: "websocket",
