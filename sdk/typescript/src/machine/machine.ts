@@ -223,7 +223,7 @@ export function createMachine(options: MachineOptions, random: () => number, tab
       if (!isLive()) {
         given = input.given;
       }
-      if (given || !isLive()) {
+      if (input.given || !isLive()) {
         fire("token");
       }
     },
