@@ -28,7 +28,7 @@ fn gauges(node: &Node) -> Gauges {
     let config = &exchange.config;
     let (channels, subscriptions) = exchange.occupancy();
     let store = exchange.broker().store();
-    let waiting: usize = exchange.shards().iter().map(|shard| shard.waiting()).sum();
+    let waiting: usize = exchange.shards().iter().map(|shard| shard.inbox.waiting()).sum();
     Gauges {
         version: env!("CARGO_PKG_VERSION"),
         lines: node.guard.lines().into(),

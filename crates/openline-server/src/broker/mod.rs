@@ -77,6 +77,13 @@ pub(crate) trait Tail: Send + Sync {
     /// The next entry of its channel. `except` is a client that does not get it.
     fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>);
 
+    /// As [`Tail::publish`], with entries that have become visible together, in their order.
+    fn publish_all(&self, entries: Vec<(Arc<Publication>, Option<Arc<str>>)>) {
+        for (publication, except) in entries {
+            self.publish(publication, except);
+        }
+    }
+
     /// Whether somebody listens to the channel, who could not tell it from another of its name.
     fn is_heard(&self, channel: &ChannelName) -> bool;
 }

@@ -74,6 +74,15 @@ pub(super) enum Ticket {
     Epoch,
 }
 
+/// What became of an entry that was with the store.
+struct Settlement {
+    /// The entry, if it has become visible.
+    publication: Option<Arc<Publication>>,
+    answer: Result<Published, BrokerError>,
+    /// Who waits for the same answer.
+    retries: Vec<Waiter>,
+}
+
 impl Stripes {
     pub(super) fn new(options: LocalOptions, clock: Clock, tail: Arc<dyn Tail>) -> Self {
         let epoch = rand::random();
@@ -199,22 +208,31 @@ impl Stripes {
         }
     }
 
-    /// Makes visible what the store has committed, in its order.
+    /// Makes visible what the store has committed, in its order. The tail gets it in one piece when all
+    /// of it is settled: a thread that was woken for the first of a burst would go through all its
+    /// lines for that one. The acks come last.
     pub(super) fn commit(&self, group: Vec<Committed<Ticket>>) {
+        let mut visible = Vec::with_capacity(group.len());
+        let mut answers = Vec::with_capacity(group.len());
         for Committed { ticket, result } in group {
             let Ticket::Publication { channel, key, except, waiter } = ticket else {
                 self.noted(result);
                 continue;
             };
-            let retries = self.settle(&channel, key.as_deref(), except, &result);
-            let Some((published, retries)) = retries else { continue };
-            for (waiter, duplicate) in
-                [(waiter, false)].into_iter().chain(retries.into_iter().map(|w| (w, true)))
-            {
-                let answer = published.clone();
-                // Who has gone meanwhile does not need to know.
-                let _ = waiter.send(answer.map(|published| Published { duplicate, ..published }));
-            }
+            let settled = self.settle(&channel, key.as_deref(), &result);
+            let Some(Settlement { publication, answer, retries }) = settled else { continue };
+            visible.extend(publication.map(|publication| (publication, except)));
+            let retries = retries.into_iter().map(|waiter| {
+                let again = answer.clone();
+                (waiter, again.map(|published| Published { duplicate: true, ..published }))
+            });
+            answers.extend(retries);
+            answers.push((waiter, answer));
+        }
+        self.tail.publish_all(visible);
+        for (waiter, answer) in answers {
+            // Who has gone meanwhile does not need to know.
+            let _ = waiter.send(answer);
         }
     }
 
@@ -222,9 +240,8 @@ impl Stripes {
         &self,
         channel: &ChannelName,
         key: Option<&str>,
-        except: Option<Arc<str>>,
         result: &Result<u64, StoreError>,
-    ) -> Option<(Result<Published, BrokerError>, Vec<Waiter>)> {
+    ) -> Option<Settlement> {
         self.with(channel, |stripe, now| {
             let sequence = result.as_ref().ok().copied();
             let Some((settled, removed)) = stripe.streams.settle(channel, sequence, key, now)
@@ -237,19 +254,21 @@ impl Stripes {
                 true => Vec::new(),
                 false => stripe.retries.remove(&(channel.clone(), offset)).unwrap_or_default(),
             };
-            let answer = match settled {
+            let (publication, answer) = match settled {
                 Settled::Committed(publication) => {
                     let published = Published::first(&publication);
-                    self.tail.publish(publication, except);
-                    Ok(published)
+                    (Some(publication), Ok(published))
                 }
-                Settled::TakenBack(_) => Err(match result {
-                    Err(StoreError::Failed(why)) => BrokerError::StorageFailed(why.clone()),
-                    // One that was stored behind one that was not is taken back with it.
-                    Err(StoreError::Full) | Ok(_) => BrokerError::StorageFull,
-                }),
+                Settled::TakenBack(_) => {
+                    let error = match result {
+                        Err(StoreError::Failed(why)) => BrokerError::StorageFailed(why.clone()),
+                        // One that was stored behind one that was not is taken back with it.
+                        Err(StoreError::Full) | Ok(_) => BrokerError::StorageFull,
+                    };
+                    (None, Err(error))
+                }
             };
-            (Some((answer, retries)), removed)
+            (Some(Settlement { publication, answer, retries }), removed)
         })
     }
 

@@ -71,12 +71,29 @@ impl Interest {
         for (index, _) in directory.shards(channel) {
             let post = Post { broadcast: broadcast.clone(), except: except.clone() };
             self.shards[usize::from(*index)]
-                .post(ShardMessage::Broadcast { channel: channel.clone(), post });
+                .inbox
+                .put([ShardMessage::Broadcast { channel: channel.clone(), post }]);
         }
     }
 }
 
 impl Tail for Interest {
+    fn publish_all(&self, entries: Vec<(Arc<Publication>, Option<Arc<str>>)>) {
+        let mut messages: Vec<Vec<ShardMessage>> = self.shards.iter().map(|_| Vec::new()).collect();
+        for (publication, except) in entries {
+            let channel = publication.channel.clone();
+            let broadcast = Broadcast::Publication(publication);
+            for (index, _) in self.stripe(&channel).shards(&channel) {
+                let post = Post { broadcast: broadcast.clone(), except: except.clone() };
+                let channel = channel.clone();
+                messages[usize::from(*index)].push(ShardMessage::Broadcast { channel, post });
+            }
+        }
+        for (shard, messages) in self.shards.iter().zip(messages) {
+            shard.inbox.put(messages);
+        }
+    }
+
     fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>) {
         let channel = publication.channel.clone();
         self.post(&channel, Broadcast::Publication(publication), except);
@@ -139,7 +156,7 @@ impl Exchange {
         let shards = directory.shards(channel).iter();
         shards
             .map(|(index, _)| &self.interest.shards[usize::from(*index)])
-            .any(|shard| shard.waiting() > POSTS_WAITING_MAX)
+            .any(|shard| shard.inbox.waiting() > POSTS_WAITING_MAX)
     }
 
     /// What a reader at `since` missed.

@@ -96,7 +96,7 @@ impl Node {
     pub(crate) fn expel(&self, expelled: Expelled) {
         let expelled = Arc::new(expelled);
         for shard in self.exchange.shards() {
-            shard.post(ShardMessage::Expel(expelled.clone()));
+            shard.inbox.put([ShardMessage::Expel(expelled.clone())]);
         }
     }
 }

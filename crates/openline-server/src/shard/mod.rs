@@ -1,6 +1,7 @@
 //! One thread of the server: its runtime, its lines, and what reaches them from elsewhere.
 
 mod deadlines;
+mod inbox;
 mod look;
 mod members;
 
@@ -8,7 +9,6 @@ use std::fmt;
 use std::io;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::node::Node;
 use crate::session::{self, Expelled};
 
 pub(crate) use deadlines::Deadlines;
+pub(crate) use inbox::Inbox;
 pub(crate) use look::{Look, look};
 pub(crate) use members::{Delivery, Members};
 
@@ -40,9 +41,7 @@ pub(crate) struct Shard {
     /// The lock is for the compiler's sake and for the rare visitor: only the shard's own thread
     /// looks in while it serves.
     hub: Mutex<Hub<Seat>>,
-    /// Bounded by those who post: see [`Shard::waiting`].
-    inbox: mpsc::UnboundedSender<ShardMessage>,
-    waiting: AtomicUsize,
+    pub(crate) inbox: Inbox,
     pub(crate) deadlines: Deadlines,
     /// The members of chat rooms.
     pub(crate) members: Members,
@@ -76,7 +75,6 @@ impl ShardMessage {
 pub(crate) struct ShardInput {
     pub(crate) shard: Arc<Shard>,
     pub(crate) connections: mpsc::Sender<TcpStream>,
-    inbox: mpsc::UnboundedReceiver<ShardMessage>,
     arriving: mpsc::Receiver<TcpStream>,
     deliveries: mpsc::Receiver<Delivery>,
 }
@@ -84,18 +82,16 @@ pub(crate) struct ShardInput {
 /// The shards of a server.
 pub(crate) fn inputs(threads: NonZeroUsize) -> Vec<ShardInput> {
     let input = |index| {
-        let (sender, inbox) = mpsc::unbounded_channel();
         let (connections, arriving) = mpsc::channel(CONNECTIONS_MAX);
         let (members, deliveries) = Members::new();
         let shard = Arc::new(Shard {
             index: u16::try_from(index).expect("there are fewer threads than that"),
             hub: Mutex::default(),
-            inbox: sender,
-            waiting: AtomicUsize::new(0),
+            inbox: Inbox::default(),
             deadlines: Deadlines::default(),
             members,
         });
-        ShardInput { shard, connections, inbox, arriving, deliveries }
+        ShardInput { shard, connections, arriving, deliveries }
     };
     (0..threads.get()).map(input).collect()
 }
@@ -112,21 +108,8 @@ impl Shard {
         self.hub.lock().expect("nothing under this lock panics")
     }
 
-    /// Hands something over. Never waits: who posts looks at [`Shard::waiting`] first.
-    pub(crate) fn post(&self, message: ShardMessage) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        // A shard that is gone has no lines.
-        let _ = self.inbox.send(message);
-    }
-
-    /// Messages that wait for this shard.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
-
     /// Works through a turn's messages; returns the subscriptions that fell behind.
     fn turn(&self, messages: &mut Vec<ShardMessage>, node: &Node) -> Vec<Lagging> {
-        self.waiting.fetch_sub(messages.len(), Ordering::Relaxed);
         let oldest = messages.iter().find_map(ShardMessage::published_at);
         let mut hub = self.hub();
         for message in messages.drain(..) {
@@ -159,10 +142,10 @@ pub(crate) async fn run(
     node: Arc<Node>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let ShardInput { shard, connections, inbox, arriving, deliveries } = input;
+    let ShardInput { shard, connections, arriving, deliveries } = input;
     // The accepting thread holds the other end; ours would keep it open.
     drop(connections);
-    tokio::spawn(deliver_all(shard.clone(), node.clone(), inbox));
+    tokio::spawn(deliver_all(shard.clone(), node.clone()));
     tokio::spawn(members::deliver_all(shard.clone(), deliveries));
     tokio::spawn(deadlines::watch(shard.clone(), node.clone()));
     tokio::select! {
@@ -176,19 +159,18 @@ pub(crate) async fn run(
 }
 
 /// One turn after the other: all that has come by then goes out in one write for each line.
-async fn deliver_all(
-    shard: Arc<Shard>,
-    node: Arc<Node>,
-    mut inbox: mpsc::UnboundedReceiver<ShardMessage>,
-) {
+async fn deliver_all(shard: Arc<Shard>, node: Arc<Node>) {
     let mut messages = Vec::new();
-    while inbox.recv_many(&mut messages, TURN_POSTS_MAX).await > 0 {
+    loop {
+        shard.inbox.take(&mut messages, TURN_POSTS_MAX).await;
         // A turn writes to as many lines as there are subscribers. The runtime's budget, which is for
         // tasks that could go on for ever, would make it hand all but the first to their own tasks.
         let turn = async { shard.turn(&mut messages, &node) };
         for lagging in tokio::task::unconstrained(turn).await {
             tokio::spawn(session::catch_up(lagging, shard.clone(), node.clone()));
         }
+        // However much comes, the lines have their turn.
+        tokio::task::yield_now().await;
     }
 }
 

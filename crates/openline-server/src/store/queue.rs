@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::runtime::Handle;
 
 use super::health::Meter;
 use super::{Options, QueueFull};
@@ -42,6 +44,20 @@ struct Waiting<T> {
     refusing: bool,
     /// The writer sleeps. Waking it is a system call, so it is done only then.
     asleep: bool,
+    /// Whose turn ends with waking it.
+    caller: Option<ThreadId>,
+}
+
+/// Wakes the writer when it is dropped, so also when the runtime ends before the task that holds it
+/// has run. It does not keep the store open.
+struct Call<T>(Arc<Queue<T>>);
+
+impl<T> Drop for Call<T> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting();
+        waiting.caller = None;
+        self.0.wake(waiting);
+    }
 }
 
 /// What the writer has to do next.
@@ -72,6 +88,7 @@ impl<T> Queue<T> {
             closing: false,
             refusing: false,
             asleep: false,
+            caller: None,
         };
         Self {
             waiting: Mutex::new(waiting),
@@ -84,7 +101,13 @@ impl<T> Queue<T> {
         }
     }
 
-    pub(super) fn push(&self, record: Bytes, ticket: T) -> Result<(), QueueFull<T>> {
+    /// On a thread of a runtime the writer is woken when the tasks have run that are ready now: who
+    /// appends often appends more than once in a turn, and a commit of many records costs about what
+    /// one of a single record does.
+    pub(super) fn push(self: &Arc<Self>, record: Bytes, ticket: T) -> Result<(), QueueFull<T>>
+    where
+        T: Send + 'static,
+    {
         let mut waiting = self.waiting();
         let bytes = waiting.bytes.saturating_add(record.len() + RECORD_OVERHEAD);
         if waiting.closing || waiting.refusing || bytes > self.queue_bytes_max {
@@ -93,7 +116,7 @@ impl<T> Queue<T> {
         waiting.bytes = bytes;
         waiting.records.push_back((record, ticket));
         self.count(&waiting);
-        self.wake(waiting);
+        self.wake_after_turn(waiting);
         Ok(())
     }
 
@@ -184,6 +207,25 @@ impl<T> Queue<T> {
         self.meter.queued_bytes.store(waiting.bytes as u64, Ordering::Relaxed);
     }
 
+    fn wake_after_turn(self: &Arc<Self>, mut waiting: MutexGuard<'_, Waiting<T>>)
+    where
+        T: Send + 'static,
+    {
+        let me = thread::current().id();
+        if !waiting.asleep || waiting.caller == Some(me) {
+            return;
+        }
+        match Handle::try_current() {
+            Ok(runtime) if waiting.caller.is_none() => {
+                waiting.caller = Some(me);
+                drop(waiting);
+                let call = Call(self.clone());
+                runtime.spawn(async move { drop(call) });
+            }
+            _ => self.wake(waiting),
+        }
+    }
+
     fn wake(&self, waiting: MutexGuard<'_, Waiting<T>>) {
         let asleep = waiting.asleep;
         drop(waiting);
@@ -194,5 +236,93 @@ impl<T> Queue<T> {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
         self.waiting.lock().expect("nothing under this lock panics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+
+    fn queue() -> Arc<Queue<u32>> {
+        Arc::new(Queue::new(&Options::default(), Arc::new(Meter::new())))
+    }
+
+    /// A writer that takes one batch, asleep.
+    fn writer(queue: &Arc<Queue<u32>>) -> thread::JoinHandle<Vec<u32>> {
+        let taking = queue.clone();
+        let writer = thread::spawn(move || match taking.take(None) {
+            Work::Commit(batch) => batch.tickets,
+            other => panic!("{other:?}"),
+        });
+        while !queue.waiting().asleep {
+            thread::yield_now();
+        }
+        writer
+    }
+
+    fn push(queue: &Arc<Queue<u32>>, tickets: std::ops::Range<u32>) {
+        for ticket in tickets {
+            queue.push(Bytes::from_static(b"x"), ticket).unwrap();
+        }
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn what_is_appended_in_one_turn_is_one_batch() {
+        let queue = queue();
+        for _ in 0..3 {
+            let writer = writer(&queue);
+            runtime().block_on(async {
+                push(&queue, 0..2);
+                let other = queue.clone();
+                tokio::spawn(async move { push(&other, 2..4) });
+                push(&queue, 4..6);
+                tokio::task::yield_now().await;
+            });
+            // The task that was spawned came behind the one that wakes.
+            let taken = writer.join().unwrap();
+            assert!(taken.starts_with(&[0, 1, 4, 5]), "{taken:?}");
+            queue.refuse();
+            queue.accept();
+        }
+    }
+
+    #[test]
+    fn the_writer_is_woken_though_the_runtime_ends_first() {
+        let queue = queue();
+        let writer = writer(&queue);
+        let runtime = runtime();
+        {
+            let _entered = runtime.enter();
+            push(&queue, 0..3);
+        }
+        drop(runtime);
+        assert_eq!(writer.join().unwrap(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn another_thread_does_not_wait_for_the_turn_of_the_first() {
+        let queue = queue();
+        let writer = writer(&queue);
+        let runtime = runtime();
+        let entered = runtime.enter();
+        push(&queue, 0..1);
+        let other = queue.clone();
+        let handle = runtime.handle().clone();
+        let pushing = thread::spawn(move || {
+            let _entered = handle.enter();
+            push(&other, 1..2);
+        });
+        pushing.join().unwrap();
+        // The runtime has run nothing.
+        assert_eq!(writer.join().unwrap(), [0, 1]);
+        drop(entered);
     }
 }

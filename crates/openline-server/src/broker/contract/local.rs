@@ -1,8 +1,9 @@
 //! What the brokers in this process promise beside the contract: bounds, and how they fail.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::sync::{Condvar, Mutex};
+use std::task::{Context, Waker};
 
 use super::places::Dir;
 use super::*;
@@ -13,8 +14,11 @@ use crate::store::{Level, Options};
 struct Gate {
     recorder: Recorder,
     entered: AtomicBool,
-    closed: Mutex<bool>,
+    /// How many entries of `gate` may pass.
+    passes: Mutex<usize>,
     opened: Condvar,
+    /// How many entries came together, each time.
+    together: Mutex<Vec<usize>>,
 }
 
 impl Tail for Gate {
@@ -25,10 +29,18 @@ impl Tail for Gate {
     fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>) {
         if publication.channel.as_str() == "gate" {
             self.entered.store(true, Ordering::SeqCst);
-            let closed = self.closed.lock().unwrap();
-            drop(self.opened.wait_while(closed, |closed| *closed).unwrap());
+            let passes = self.passes.lock().unwrap();
+            *self.opened.wait_while(passes, |passes| *passes == 0).unwrap() -= 1;
+            self.entered.store(false, Ordering::SeqCst);
         }
         self.recorder.publish(publication, except);
+    }
+
+    fn publish_all(&self, entries: Vec<(Arc<Publication>, Option<Arc<str>>)>) {
+        self.together.lock().unwrap().push(entries.len());
+        for (publication, except) in entries {
+            self.publish(publication, except);
+        }
     }
 }
 
@@ -37,49 +49,47 @@ struct Gated {
     place: Embedded,
     broker: Arc<dyn Broker>,
     gate: Arc<Gate>,
-    /// A channel that can be used meanwhile.
-    channel: String,
 }
 
 impl Gated {
     fn new(adjust: impl FnOnce(&mut Options)) -> Self {
         let mut place = Embedded::new(Level::Os);
         adjust(&mut place.stored);
-        let gate = Arc::new(Gate { closed: Mutex::new(true), ..Gate::default() });
+        let gate = Arc::new(Gate::default());
         let broker: Arc<dyn Broker> = Arc::from(place.open(gate.clone()));
-        let mut gated = Self { place, broker, gate, channel: String::new() };
-        gated.channel = gated.free_channel();
+        let gated = Self { place, broker, gate };
+        gated.stop_writer();
         gated
     }
 
-    /// The writer stands in the tail of `gate`, under the lock of its stripe; who uses another
-    /// stripe is answered.
-    fn free_channel(&self) -> String {
-        drop(self.broker.publish(draft("gate", "x"), None));
+    /// Has the writer stand in the tail. What it stands there for is published where no runtime has
+    /// its turn to end before the writer is woken.
+    fn stop_writer(&self) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(self.broker.publish(draft("gate", "x"), None)));
+        });
+        self.wait_for_writer();
+    }
+
+    fn wait_for_writer(&self) {
         let until = Instant::now() + PATIENCE;
         while !self.gate.entered.load(Ordering::SeqCst) {
             assert!(Instant::now() < until);
             std::thread::yield_now();
         }
-        let (sender, answered) = mpsc::channel();
-        for number in 0..16 {
-            let (broker, sender) = (self.broker.clone(), sender.clone());
-            std::thread::spawn(move || {
-                let channel = format!("room:{number}");
-                drop(broker.query(&name(&channel), &Query::default(), &LIMITS));
-                let _ = sender.send(channel);
-            });
-        }
-        answered.recv_timeout(PATIENCE).unwrap()
     }
 
     fn open(&self) {
-        *self.gate.closed.lock().unwrap() = false;
+        self.let_pass(1000);
+    }
+
+    fn let_pass(&self, count: usize) {
+        *self.gate.passes.lock().unwrap() = count;
         self.gate.opened.notify_all();
     }
 
     async fn page(&self) -> Page {
-        let answer = self.broker.query(&name(&self.channel), &Query::default(), &LIMITS);
+        let answer = self.broker.query(&name("room"), &Query::default(), &LIMITS);
         soon(answer).await.unwrap().unwrap()
     }
 }
@@ -95,10 +105,10 @@ impl Drop for Gated {
 async fn what_is_not_committed_is_not_seen() {
     let gated = Gated::new(|_| {});
     let beginning = gated.page().await.head;
-    let publish = || gated.broker.publish(with_key(&gated.channel, "x", "key"), None);
+    let publish = || gated.broker.publish(with_key("room", "x", "key"), None);
     let (first, retry) = (publish(), publish());
-    let after = gated.broker.publish(draft(&gated.channel, "y"), None);
-    let conflict = soon(gated.broker.publish(with_key(&gated.channel, "z", "key"), None)).await;
+    let after = gated.broker.publish(draft("room", "y"), None);
+    let conflict = soon(gated.broker.publish(with_key("room", "z", "key"), None)).await;
     assert!(matches!(conflict, Err(BrokerError::Conflict { .. })), "{conflict:?}");
     // Its position was given, but nobody is told before it is safe.
     let Err(first) = first.try_now() else { panic!("acked before it was committed") };
@@ -111,7 +121,27 @@ async fn what_is_not_committed_is_not_seen() {
     assert_eq!(soon(retry).await.unwrap(), Published { duplicate: true, ..first.clone() });
     soon(after).await.unwrap();
     assert_eq!(texts(&gated.page().await.publications), ["x", "y"]);
-    assert_eq!(texts(&gated.gate.recorder.wait_for(&gated.channel, 2)), ["x", "y"]);
+    assert_eq!(texts(&gated.gate.recorder.wait_for("room", 2)), ["x", "y"]);
+}
+
+#[tokio::test]
+async fn what_is_committed_together_is_handed_on_together_and_then_acked() {
+    let gated = Gated::new(|_| {});
+    let publish = |text: &str| gated.broker.publish(draft("room", text), None);
+    let mut first = publish("1");
+    let second = publish("2");
+    let last = gated.broker.publish(draft("gate", "y"), None);
+    gated.let_pass(1);
+    assert_eq!(texts(&gated.gate.recorder.wait_for("room", 2)), ["1", "2"]);
+    gated.wait_for_writer();
+    // The tail has the first two and stands at the third: all are readable, none is acked.
+    assert_eq!(*gated.gate.together.lock().unwrap(), [1, 3]);
+    assert_eq!(texts(&gated.page().await.publications), ["1", "2"]);
+    assert!(Pin::new(&mut first).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    gated.open();
+    for answer in [first, second, last] {
+        soon(answer).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -120,7 +150,7 @@ async fn more_than_the_queue_takes_is_refused_as_overload() {
     let publish = |number: usize| {
         let text = format!("{number} {}", "x".repeat(400));
         let key = number.to_string();
-        gated.broker.publish(with_key(&gated.channel, &text, &key), None)
+        gated.broker.publish(with_key("room", &text, &key), None)
     };
     let answers: Vec<_> = (0..20).map(publish).collect();
     gated.open();
@@ -191,9 +221,9 @@ async fn what_was_refused_is_nowhere_after_a_kill() {
         stored.faults.set_free_bytes(Some(4000));
         faults = Some(stored.faults.clone());
     });
-    let first = gated.broker.publish(draft(&gated.channel, "first"), None);
-    let large = gated.broker.publish(draft(&gated.channel, &"x".repeat(10_000)), None);
-    let behind = gated.broker.publish(draft(&gated.channel, "behind"), None);
+    let first = gated.broker.publish(draft("room", "first"), None);
+    let large = gated.broker.publish(draft("room", &"x".repeat(10_000)), None);
+    let behind = gated.broker.publish(draft("room", "behind"), None);
     gated.open();
     soon(first).await.unwrap();
     assert_eq!(soon(large).await, Err(BrokerError::StorageFull));
@@ -202,7 +232,7 @@ async fn what_was_refused_is_nowhere_after_a_kill() {
     let killed: Dir = gated.place.dir.copy();
     faults.unwrap().set_free_bytes(None);
     let (broker, _) = gated.place.open_in(&killed, Arc::new(Recorder::default()));
-    let page = soon(broker.query(&name(&gated.channel), &Query::default(), &LIMITS)).await;
+    let page = soon(broker.query(&name("room"), &Query::default(), &LIMITS)).await;
     assert_eq!(texts(&page.unwrap().unwrap().publications), ["first"]);
 }
 
