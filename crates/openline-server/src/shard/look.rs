@@ -44,7 +44,7 @@ where
         let question = question.clone();
         // Who asked may be gone.
         let look = move |hub: &Hub<Seat>| drop(told.send(question(hub)));
-        shard.post(ShardMessage::Look(Look(Box::new(look))));
+        shard.inbox.put([ShardMessage::Look(Look(Box::new(look)))]);
         answer
     };
     let asked: Vec<_> = shards.iter().map(ask).collect();
