@@ -77,7 +77,7 @@ async fn a_host_that_is_not_this_machine_is_refused() {
 async fn a_path_without_anything_is_not_found() {
     let message = "There is nothing at this path.";
     assert_refused("GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 404, "not_found", message).await;
-    let message = "There is no WebSocket endpoint here; there are /ws, /echo and /chat.";
+    let message = "There is no WebSocket endpoint here; there are /ws, /upload, /echo and /chat.";
     assert_refused(&handshake("/x", ""), 404, "not_found", message).await;
 }
 

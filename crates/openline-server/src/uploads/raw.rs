@@ -236,7 +236,7 @@ impl Desk {
             ErrorCode::StorageFull | ErrorCode::ShuttingDown => close::TRY_AGAIN_LATER,
             _ => close::INTERNAL_ERROR,
         };
-        ws.close(code, &*fault.message).await.map(drop)
+        ws.close(code, &fault.message).await.map(drop)
     }
 }
 

@@ -82,8 +82,8 @@ impl Writer {
             let thread = thread.map_err(|error| self.shared.fail("starting", &error))?;
             *running = Some(Running { jobs, thread });
         }
-        let sent = running.as_ref().map(|running| running.jobs.send(job));
-        sent.and_then(Result::ok).ok_or_else(stopping)
+        let is_sent = running.as_ref().is_some_and(|running| running.jobs.send(job).is_ok());
+        if is_sent { Ok(()) } else { Err(stopping()) }
     }
 }
 
