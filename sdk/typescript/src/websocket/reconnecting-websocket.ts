@@ -40,7 +40,25 @@ export class ReconnectingWebSocket extends EventTarget {
   declare readonly OPEN: 1;
   declare readonly CLOSING: 2;
   declare readonly CLOSED: 3;
+  declare onopen: Handler<Event>;
+  declare onmessage: Handler<MessageEvent>;
+  declare onerror: Handler<Event>;
+  declare onclose: Handler<CloseEvent>;
+  declare onreconnecting: Handler<ReconnectingEvent>;
+  declare onmaxretriesreached: Handler<MaxRetriesReachedEvent>;
   static {
+    for (const type of ["open", "message", "error", "close", "reconnecting", "maxretriesreached"]) {
+      Object.defineProperty(this.prototype, `on${type}`, {
+        get(this: ReconnectingWebSocket) {
+          return this.#handlers.value(type);
+        },
+        set(this: ReconnectingWebSocket, handler: unknown) {
+          this.#handlers.set(type, handler);
+        },
+        enumerable: true,
+        configurable: true,
+      });
+    }
     for (const place of [this, this.prototype]) {
       for (const [name, value] of Object.entries({ CONNECTING, OPEN, CLOSING, CLOSED })) {
         Object.defineProperty(place, name, { value, enumerable: true });
@@ -177,48 +195,6 @@ export class ReconnectingWebSocket extends EventTarget {
     this.#state = CONNECTING;
     this.#lines.restart();
     if (wasOpen) this.dispatchEvent(new ReconnectingEvent({ attempt: 1, delay: 0, code: 1000, reason: "the application asked for a new line" }));
-  }
-
-  get onopen(): Handler<Event> {
-    return this.#handlers.value("open") as Handler<Event>;
-  }
-  set onopen(handler: Handler<Event>) {
-    this.#handlers.set("open", handler);
-  }
-
-  get onmessage(): Handler<MessageEvent> {
-    return this.#handlers.value("message") as Handler<MessageEvent>;
-  }
-  set onmessage(handler: Handler<MessageEvent>) {
-    this.#handlers.set("message", handler);
-  }
-
-  get onerror(): Handler<Event> {
-    return this.#handlers.value("error") as Handler<Event>;
-  }
-  set onerror(handler: Handler<Event>) {
-    this.#handlers.set("error", handler);
-  }
-
-  get onclose(): Handler<CloseEvent> {
-    return this.#handlers.value("close") as Handler<CloseEvent>;
-  }
-  set onclose(handler: Handler<CloseEvent>) {
-    this.#handlers.set("close", handler);
-  }
-
-  get onreconnecting(): Handler<ReconnectingEvent> {
-    return this.#handlers.value("reconnecting") as Handler<ReconnectingEvent>;
-  }
-  set onreconnecting(handler: Handler<ReconnectingEvent>) {
-    this.#handlers.set("reconnecting", handler);
-  }
-
-  get onmaxretriesreached(): Handler<MaxRetriesReachedEvent> {
-    return this.#handlers.value("maxretriesreached") as Handler<MaxRetriesReachedEvent>;
-  }
-  set onmaxretriesreached(handler: Handler<MaxRetriesReachedEvent>) {
-    this.#handlers.set("maxretriesreached", handler);
   }
 
   #emptyOutbox(): Outbox | undefined {
