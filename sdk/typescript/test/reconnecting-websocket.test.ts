@@ -142,12 +142,14 @@ test("heartbeat: false asks nobody", async () => {
   assert.deepEqual([bench.socket.sent, bench.sockets.length], [[], 1]);
 });
 
-test("MessagePack lines are asked in MessagePack", async () => {
-  const { bench, clock } = setUp();
-  bench.socket.accept("openline.v1.msgpack");
-  await clock.pass(30_000);
-  assert.deepEqual(Buffer.from(bench.socket.sent[0] as Uint8Array).toString("latin1"), "\x81\xa4type\xa4ping");
-});
+for (const options of [{}, { heartbeatInterval: 30_000 }]) {
+  test(`MessagePack lines are asked in MessagePack, with ${JSON.stringify(options)}`, async () => {
+    const { bench, clock } = setUp(options);
+    bench.socket.accept("openline.v1.msgpack");
+    await clock.pass(30_000);
+    assert.deepEqual(Buffer.from(bench.socket.sent[0] as Uint8Array).toString("latin1"), "\x81\xa4type\xa4ping");
+  });
+}
 
 test("any message is a sign of life, and puts the next question off", async () => {
   const { bench, clock } = setUp({ heartbeat: true });

@@ -44,7 +44,9 @@ export class Heartbeat {
     this.#asked = undefined;
     this.#isOpenline = protocol.startsWith("openline.");
     this.#present = this.#always;
-    if (this.#isOpenline) this.#present ??= protocol.endsWith(".msgpack") ? PACKED_PING : PING;
+    if (this.#isOpenline) this.#present ??= PING;
+    // A text is a mistake on a line that speaks MessagePack.
+    if (this.#present === PING && protocol === "openline.v1.msgpack") this.#present = PACKED_PING;
   }
 
   /** A message came. */
