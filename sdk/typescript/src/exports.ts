@@ -9,3 +9,6 @@ export type { Contract, Schema } from "./contract.js";
 export type { Environment, Page, PageEvent } from "./environment.js";
 export type * from "./transport/transport.js";
 export { websocket } from "./transport/websocket.js";
+export { type Closable, Connections } from "./registry.js";
+export * from "./websocket/index.js";
+export { type WorkerTimerOptions, type WorkerTimers, workerTimers } from "./worker-timer.js";
