@@ -115,7 +115,7 @@ const LINES = {
   },
   "/count": (line, query, { counts }) => {
     const id = query.get("id") ?? "";
-    line.on("message", (data) => counts.set(id, (counts.get(id) ?? 0) + data.byteLength));
+    line.on("message", (data) => counts.set(id, (counts.get(id) ?? 0) + /** @type {Buffer} */ (data).byteLength));
   },
   "/ping": (line) => {
     line.ping("are you there");
