@@ -59,6 +59,8 @@ export interface CoreClient {
   send(type: string, data?: unknown, options?: { volatile?: boolean; ttl?: number }): Sent;
   readonly queue: { readonly size: number; readonly bytes: number; list(): Queued[]; clear(): void };
   readonly bufferedAmount: number;
+  /** Sends a frame as it is, past the queue and the codec, as transfers do. False if there is no open line for it. */
+  sendFrame(frame: string | Uint8Array): boolean;
   [Symbol.dispose](): void;
 }
 

@@ -190,10 +190,11 @@ export function createCore(options: ClientOptions<any>): Core {
         // Whoever asked tells.
       } else if (String(message.id).startsWith("s-")) {
         core.later(() => serve(message));
-      } else if (message.type === "error") {
+      } else if (message.type === "error" && message["upload"] === undefined) {
         core.report(serverError(message));
       } else if (!core.plug?.message(message)) {
-        core.later(() => events.emit(message.type, message.data, message));
+        // An error about a chunk is for whoever hears of its acknowledgement.
+        core.later(() => events.emit(message.type === "error" ? "chunk" : message.type, message.data, message));
       }
       core.later(() => events.emit("message", message));
       tell();
@@ -306,6 +307,13 @@ export function createCore(options: ClientOptions<any>): Core {
       list: () =>
         queue.values().map(({ id, message: { type, channel }, state, bytes }) => ({ id, type, ...(channel && { channel }), state: state as "sent", bytes })),
       clear: () => queue.fail(new ClientError("aborted", "the queue was cleared"), true),
+    },
+    sendFrame(frame) {
+      const { isOnline } = line;
+      if (isOnline) {
+        line.send(frame);
+      }
+      return isOnline;
     },
     get bufferedAmount() {
       return line.transport?.bufferedAmount ?? 0;

@@ -8,46 +8,46 @@ export const EVENT_CHARACTERS_MAX = 16 * 1024 * 1024;
  */
 export class EventStream {
   /** The beginning of a line whose end has not come. */
-  private line: string[] = [];
-  private data: string[] = [];
-  private length = 0;
-  private endedWithReturn = false;
+  #line: string[] = [];
+  #data: string[] = [];
+  #length = 0;
+  #endedWithReturn = false;
 
   /** The data of the events that end in this piece. Throws RangeError if one is too long. */
   push(piece: string): string[] {
     const events: string[] = [];
     // A line feed behind a carriage return ends no line of its own, wherever the pieces part.
-    const text = this.endedWithReturn && piece.startsWith("\n") ? piece.slice(1) : piece;
+    const text = this.#endedWithReturn && piece.startsWith("\n") ? piece.slice(1) : piece;
     if (piece) {
-      this.endedWithReturn = piece.endsWith("\r");
+      this.#endedWithReturn = piece.endsWith("\r");
     }
-    this.length += text.length;
+    this.#length += text.length;
     const lines = text.split(/\r\n|\r|\n/);
     const rest = lines.pop()!;
     for (const end of lines) {
-      this.line.push(end);
-      this.take(this.line.join(""), events);
-      this.line = [];
+      this.#line.push(end);
+      this.#take(this.#line.join(""), events);
+      this.#line = [];
     }
-    this.line.push(rest);
-    if (this.length > EVENT_CHARACTERS_MAX) {
+    this.#line.push(rest);
+    if (this.#length > EVENT_CHARACTERS_MAX) {
       throw new RangeError(`an event has more than ${EVENT_CHARACTERS_MAX} characters`);
     }
     return events;
   }
 
-  private take(line: string, events: string[]): void {
+  #take(line: string, events: string[]): void {
     if (line) {
       const data = /^data(?:: ?|$)/.exec(line);
       if (data) {
-        this.data.push(line.slice(data[0].length));
+        this.#data.push(line.slice(data[0].length));
       }
       return;
     }
-    if (this.data.length) {
-      events.push(this.data.join("\n"));
+    if (this.#data.length) {
+      events.push(this.#data.join("\n"));
     }
-    this.data = [];
-    this.length = 0;
+    this.#data = [];
+    this.#length = 0;
   }
 }

@@ -50,133 +50,133 @@ export function fallback(factories: readonly TransportFactory[], options: Fallba
 }
 
 class FallbackLine implements Transport {
-  private readonly factories: readonly TransportFactory[];
-  private readonly at: TransportTarget;
-  private readonly events: TransportEvents;
-  private readonly options: Required<FallbackOptions>;
-  private readonly memory: Memory;
+  readonly #factories: readonly TransportFactory[];
+  readonly #at: TransportTarget;
+  readonly #events: TransportEvents;
+  readonly #options: Required<FallbackOptions>;
+  readonly #memory: Memory;
   /** Those that are tried, none of which has brought a message. */
-  private readonly tried = new Set<Transport>();
-  private reached = 0;
-  private chosen: Transport | undefined;
-  private probed: Transport | undefined;
-  private isClosed = false;
-  private timer: unknown;
+  readonly #tried = new Set<Transport>();
+  #reached = 0;
+  #chosen: Transport | undefined;
+  #probed: Transport | undefined;
+  #isClosed = false;
+  #timer: unknown;
 
   constructor(factories: readonly TransportFactory[], at: TransportTarget, events: TransportEvents, options: FallbackOptions, memory: Memory) {
-    this.factories = factories.filter((factory) => factory.supported(at.environment));
-    this.at = at;
-    this.events = events;
-    this.options = { race: 3_000, remember: 600_000, probe: 30_000, ...options };
-    this.memory = memory;
+    this.#factories = factories.filter((factory) => factory.supported(at.environment));
+    this.#at = at;
+    this.#events = events;
+    this.#options = { race: 3_000, remember: 600_000, probe: 30_000, ...options };
+    this.#memory = memory;
     if (memory.until <= at.environment.now()) {
       memory.first = 0;
     }
-    this.try(Math.min(memory.first, this.factories.length - 1));
+    this.#try(Math.min(memory.first, this.#factories.length - 1));
   }
 
   get name(): TransportName {
-    return (this.chosen ?? [...this.tried].at(-1))?.name ?? this.factories[0]!.name;
+    return (this.#chosen ?? [...this.#tried].at(-1))?.name ?? this.#factories[0]!.name;
   }
 
   get bufferedAmount(): number {
-    return this.chosen?.bufferedAmount ?? 0;
+    return this.#chosen?.bufferedAmount ?? 0;
   }
 
   send(frame: string | Uint8Array): void {
-    this.chosen?.send(frame);
+    this.#chosen?.send(frame);
   }
 
   close(code?: number, reason?: string): void {
-    this.isClosed = true;
-    this.wait(0);
-    this.chosen?.close(code, reason);
-    this.probed?.close(1000);
-    this.stopOthers();
+    this.#isClosed = true;
+    this.#wait(0);
+    this.#chosen?.close(code, reason);
+    this.#probed?.close(1000);
+    this.#stopOthers();
   }
 
-  private try(index: number): void {
-    this.reached = index;
-    const transport: Transport = this.factories[index]!.open(this.at, {
+  #try(index: number): void {
+    this.#reached = index;
+    const transport: Transport = this.#factories[index]!.open(this.#at, {
       // It is open when it brings something: what is between may take a line and let nothing through.
       onopen: () => {},
       onmessage: (frame) => {
-        if (!this.chosen) {
-          this.choose(transport, index, frame);
+        if (!this.#chosen) {
+          this.#choose(transport, index, frame);
         }
-        if (!this.isClosed) {
-          this.events.onmessage(frame);
+        if (!this.#isClosed) {
+          this.#events.onmessage(frame);
         }
       },
       onclose: (end) => {
-        this.tried.delete(transport);
+        this.#tried.delete(transport);
         // Another code than 1006 was said by the server itself.
-        if (!this.chosen && end.code === 1006 && ((index === this.reached && this.next()) || this.tried.size)) {
+        if (!this.#chosen && end.code === 1006 && ((index === this.#reached && this.#next()) || this.#tried.size)) {
           return;
         }
-        if (!this.chosen) {
-          this.memory.first = 0;
+        if (!this.#chosen) {
+          this.#memory.first = 0;
         }
         this.close();
-        this.events.onclose(end);
+        this.#events.onclose(end);
       },
     });
-    this.tried.add(transport);
-    this.wait(this.options.race, () => this.next());
+    this.#tried.add(transport);
+    this.#wait(this.#options.race, () => this.#next());
   }
 
   /** Tries the next one; false if there is none. */
-  private next(): boolean {
-    const more = this.reached + 1 < this.factories.length;
+  #next(): boolean {
+    const more = this.#reached + 1 < this.#factories.length;
     if (more) {
-      this.try(this.reached + 1);
+      this.#try(this.#reached + 1);
     }
     return more;
   }
 
-  private choose(transport: Transport, index: number, frame: string | Uint8Array): void {
-    this.chosen = transport;
-    this.tried.delete(transport);
-    this.stopOthers();
-    this.wait(0);
-    if (!this.isWelcome(frame)) {
+  #choose(transport: Transport, index: number, frame: string | Uint8Array): void {
+    this.#chosen = transport;
+    this.#tried.delete(transport);
+    this.#stopOthers();
+    this.#wait(0);
+    if (!this.#isWelcome(frame)) {
       // A server that is there and refuses says nothing about the network.
     } else if (index) {
-      if (this.memory.first !== index) {
-        Object.assign(this.memory, { first: index, until: this.at.environment.now() + this.options.remember });
+      if (this.#memory.first !== index) {
+        Object.assign(this.#memory, { first: index, until: this.#at.environment.now() + this.#options.remember });
       }
-      this.probeAfter(this.options.probe, index, 0);
+      this.#probeAfter(this.#options.probe, index, 0);
     } else {
-      this.memory.first = 0;
+      this.#memory.first = 0;
     }
-    this.events.onopen();
+    this.#events.onopen();
   }
 
-  private stopOthers(): void {
-    this.tried.forEach((other) => other.close(1000));
-    this.tried.clear();
+  #stopOthers(): void {
+    this.#tried.forEach((other) => other.close(1000));
+    this.#tried.clear();
   }
 
   /** Tries those that are better than `index`, one each time. */
-  private probeAfter(delay: number, index: number, turn: number): void {
+  #probeAfter(delay: number, index: number, turn: number): void {
     const again = (): void => {
-      this.probed?.close(1000);
-      this.probed = undefined;
-      this.probeAfter(Math.min(2 * delay, this.options.remember), index, turn + 1);
+      this.#probed?.close(1000);
+      this.#probed = undefined;
+      this.#probeAfter(Math.min(2 * delay, this.#options.remember), index, turn + 1);
     };
-    this.wait(delay, () => {
+    this.#wait(delay, () => {
       const better = turn % index;
-      this.wait(PROBE_TIMEOUT, again);
-      this.probed = this.factories[better]!.open(this.at, {
+      this.#wait(PROBE_TIMEOUT, again);
+      this.#probed = this.#factories[better]!.open(this.#at, {
         onopen: () => {},
         onmessage: (frame) => {
-          if (!this.isWelcome(frame)) {
+          if (!this.#isWelcome(frame)) {
             return again();
           }
-          this.probed?.close(1000);
-          this.probed = undefined;
-          this.memory.first = better;
-          this.move(again, IDLE_TRIES);
+          this.#probed?.close(1000);
+          this.#probed = undefined;
+          this.#memory.first = better;
+          this.#move(again, IDLE_TRIES);
         },
         onclose: again,
       });
@@ -184,29 +184,29 @@ class FallbackLine implements Transport {
   }
 
   /** Ends the line when nothing is on its way: what was asked has been answered. */
-  private move(again: () => void, tries: number): void {
+  #move(again: () => void, tries: number): void {
     if (!tries) {
       again();
     } else if (this.bufferedAmount) {
-      this.wait(IDLE_INTERVAL, () => this.move(again, tries - 1));
+      this.#wait(IDLE_INTERVAL, () => this.#move(again, tries - 1));
     } else {
       this.close(1000, "another transport takes over");
-      this.events.onclose({ code: 1012, reason: "a better transport works; the line moves to it", wasClean: true });
+      this.#events.onclose({ code: 1012, reason: "a better transport works; the line moves to it", wasClean: true });
     }
   }
 
-  private isWelcome(frame: string | Uint8Array): boolean {
+  #isWelcome(frame: string | Uint8Array): boolean {
     try {
-      return this.at.codec.decode(frame).type === "welcome";
+      return this.#at.codec.decode(frame).type === "welcome";
     } catch {
       return false;
     }
   }
 
   /** The one timer; without a callback none. */
-  private wait(delay: number, callback?: () => void): void {
-    const { environment } = this.at;
-    environment.clearTimeout(this.timer);
-    this.timer = callback && environment.setTimeout(callback, delay);
+  #wait(delay: number, callback?: () => void): void {
+    const { environment } = this.#at;
+    environment.clearTimeout(this.#timer);
+    this.#timer = callback && environment.setTimeout(callback, delay);
   }
 }

@@ -39,29 +39,29 @@ export class HttpLine implements Transport {
   /** What makes requests part of this line; from `welcome`. */
   session = "";
 
-  private readonly at: TransportTarget;
-  private readonly events: TransportEvents;
-  private readonly options: HttpOptions;
-  private readonly abort = new AbortController();
-  private readonly posts: string[] = [];
-  private readonly fetch: typeof fetch;
-  private isPosting = false;
-  private heardAt: number;
-  private timer: unknown;
+  readonly #at: TransportTarget;
+  readonly #events: TransportEvents;
+  readonly #options: HttpOptions;
+  readonly #abort = new AbortController();
+  readonly #posts: string[] = [];
+  readonly #fetch: typeof fetch;
+  #isPosting = false;
+  #heardAt: number;
+  #timer: unknown;
 
   constructor(name: TransportName, at: TransportTarget, events: TransportEvents, options: HttpOptions) {
     this.name = name;
-    this.at = at;
-    this.events = events;
-    this.options = options;
+    this.#at = at;
+    this.#events = events;
+    this.#options = options;
     // A browser's fetch refuses to be called as the method of another object.
-    this.fetch = at.environment.fetch!.bind(globalThis);
-    this.heardAt = at.environment.now();
-    this.watch();
+    this.#fetch = at.environment.fetch!.bind(globalThis);
+    this.#heardAt = at.environment.now();
+    this.#watch();
   }
 
   get isOpen(): boolean {
-    return !this.abort.signal.aborted;
+    return !this.#abort.signal.aborted;
   }
 
   /** Runs what reads the line until it ends; what it throws ends it. */
@@ -72,13 +72,13 @@ export class HttpLine implements Transport {
 
   opened(): void {
     if (this.isOpen) {
-      this.events.onopen();
+      this.#events.onopen();
     }
   }
 
   /** Something came: the line is alive. */
   heard(): void {
-    this.heardAt = this.at.environment.now();
+    this.#heardAt = this.#at.environment.now();
   }
 
   /** Takes a message of the server. */
@@ -91,21 +91,21 @@ export class HttpLine implements Transport {
     if (message?.type === "welcome") {
       this.session = String(message.session);
     }
-    this.events.onmessage(frame);
+    this.#events.onmessage(frame);
     if (message?.type === "close") {
       this.end(message.code, message.reason, true);
     }
-    void this.post();
+    void this.#post();
   }
 
   /** A request of this line; undefined if it was refused, which ends the line. */
   async request(query: Record<string, string> = {}, init: RequestInit = {}): Promise<Response | undefined> {
-    const response = await this.ask(query, init);
+    const response = await this.#ask(query, init);
     if (response.ok || !this.isOpen) {
       return response;
     }
     const body = await response.text();
-    this.refused(response, parse(body) as Refusal | undefined);
+    this.#refused(response, parse(body) as Refusal | undefined);
     return undefined;
   }
 
@@ -114,55 +114,55 @@ export class HttpLine implements Transport {
       return;
     }
     // These lines speak JSON, whatever the client's codec is.
-    const text = typeof frame === "string" ? frame : (json().encode(this.at.codec.decode(frame)) as string);
-    this.posts.push(text);
+    const text = typeof frame === "string" ? frame : (json().encode(this.#at.codec.decode(frame)) as string);
+    this.#posts.push(text);
     this.bufferedAmount += text.length;
-    if (this.posts.length > POSTS_MAX || this.bufferedAmount > POST_CHARACTERS_MAX) {
+    if (this.#posts.length > POSTS_MAX || this.bufferedAmount > POST_CHARACTERS_MAX) {
       const reason = "more is sent than the line takes";
       // Not within `send`, which calls nothing.
       queueMicrotask(() => this.end(1006, reason));
     }
-    void this.post();
+    void this.#post();
   }
 
   close(): void {
-    this.abort.abort();
-    this.at.environment.clearTimeout(this.timer);
-    this.posts.length = 0;
+    this.#abort.abort();
+    this.#at.environment.clearTimeout(this.#timer);
+    this.#posts.length = 0;
     this.bufferedAmount = 0;
   }
 
   end(code: number, reason: string, wasClean = false): void {
     if (this.isOpen) {
       this.close();
-      this.events.onclose({ code, reason, wasClean });
+      this.#events.onclose({ code, reason, wasClean });
     }
   }
 
-  private async post(): Promise<void> {
-    if (this.isPosting || !this.session) {
+  async #post(): Promise<void> {
+    if (this.#isPosting || !this.session) {
       return;
     }
-    this.isPosting = true;
+    this.#isPosting = true;
     try {
-      while (this.isOpen && this.posts.length) {
-        const body = this.posts[0]!;
+      while (this.isOpen && this.#posts.length) {
+        const body = this.#posts[0]!;
         const init = { method: "POST", body, headers: { "content-type": "application/json" } };
-        const response = await this.ask({}, init);
+        const response = await this.#ask({}, init);
         const answer = await response.text();
         if (this.isOpen) {
-          this.posts.shift();
+          this.#posts.shift();
           this.bufferedAmount -= body.length;
-          this.answered(body, response, answer);
+          this.#answered(body, response, answer);
         }
       }
     } catch (error) {
       this.end(1006, `a message could not be posted: ${String(error)}`);
     }
-    this.isPosting = false;
+    this.#isPosting = false;
   }
 
-  private answered(body: string, response: Response, answer: string): void {
+  #answered(body: string, response: Response, answer: string): void {
     if (response.status === 204) {
       return;
     }
@@ -176,37 +176,36 @@ export class HttpLine implements Transport {
       const { id } = JSON.parse(body) as { id?: unknown };
       return this.receive(JSON.stringify({ type: "error", id, code: error.code, error: error.message, message: error.message, retryAfter: retryAfter(response) }));
     }
-    this.refused(response, message?.type ? { error: message } : message);
+    this.#refused(response, message?.type ? { error: message } : message);
   }
 
-  private refused(response: Response, body: Refusal | undefined): void {
+  #refused(response: Response, body: Refusal | undefined): void {
     const { status } = response;
-    const { code = "", message = `${this.address({}).pathname} was answered with ${status}` } = body?.error ?? {};
+    const { code = "", message = `${this.#address({}).pathname} was answered with ${status}` } = body?.error ?? {};
     // What has no code is not said by the server, but by something in between, which may change its mind.
     const other = status === 429 || status === 503 ? 1013 : code && status < 500 && status !== 404 ? 1008 : 1006;
     const close = CLOSE_CODES[code] ?? other;
     const wait = retryAfter(response);
     if (wait && this.isOpen) {
-      this.events.onmessage(JSON.stringify({ type: "close", code: close, reason: message, retryAfter: wait }));
+      this.#events.onmessage(JSON.stringify({ type: "close", code: close, reason: message, retryAfter: wait }));
     }
     this.end(close, message);
   }
 
-  private ask(query: Record<string, string>, { headers, ...init }: RequestInit): Promise<Response> {
-    const { token } = this.at;
-    const { fetch } = this;
-    return fetch(this.address(query), {
+  #ask(query: Record<string, string>, { headers, ...init }: RequestInit): Promise<Response> {
+    const { token } = this.#at;
+    return this.#fetch(this.#address(query), {
       cache: "no-store",
-      credentials: this.options.credentials ?? "same-origin",
-      signal: this.abort.signal,
+      credentials: this.#options.credentials ?? "same-origin",
+      signal: this.#abort.signal,
       ...init,
       headers: { ...headers, ...(token && { authorization: `Bearer ${token}` }), ...(this.session && { "openline-session": this.session }) } as HeadersInit,
     });
   }
 
   /** Beside the WebSocket's: `/sse` or `/poll` where that has `/ws`. */
-  private address(query: Record<string, string>): URL {
-    const base = new URL(this.at.url.replace(/^ws/, "http"));
+  #address(query: Record<string, string>): URL {
+    const base = new URL(this.#at.url.replace(/^ws/, "http"));
     const address = new URL(this.name === "sse" ? "sse" : "poll", base);
     address.search = base.search;
     for (const [name, value] of Object.entries(query)) {
@@ -215,13 +214,13 @@ export class HttpLine implements Transport {
     return address;
   }
 
-  private watch(): void {
-    const { environment } = this.at;
-    const left = this.heardAt + QUIET_MAX - environment.now();
+  #watch(): void {
+    const { environment } = this.#at;
+    const left = this.#heardAt + QUIET_MAX - environment.now();
     if (left <= 0) {
       return this.end(1006, `nothing came for ${QUIET_MAX / 1000} s`);
     }
-    this.timer = environment.setTimeout(() => this.watch(), left);
+    this.#timer = environment.setTimeout(() => this.#watch(), left);
   }
 }
 

@@ -1,37 +1,32 @@
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { fallback } from "../../src/transport/fallback.js";
 import { longPoll } from "../../src/transport/long-poll.js";
 import { sse } from "../../src/transport/sse.js";
 import { websocket } from "../../src/transport/websocket.js";
-import { OpenlineServer } from "./openline-server.js";
 import { RawLine } from "./raw-line.js";
+import { environment, type Server, serve } from "./server.js";
 import { UpgradeProxy } from "./upgrade-proxy.js";
 
-/** Node 20 has no WebSocket of its own. */
-const WebSocket = globalThis.WebSocket ?? createRequire(join(process.cwd(), "package.json"))("ws").WebSocket;
-
-let server: OpenlineServer;
+let server: Server;
 let proxy: UpgradeProxy;
 let url: string;
 before(async () => {
-  server = await OpenlineServer.start();
-  proxy = new UpgradeProxy(server.port);
+  server = await serve();
+  proxy = new UpgradeProxy(Number(new URL(server.url).port));
   url = await proxy.listen();
 });
 after(async () => {
   await proxy.close();
-  await server.stop();
+  await server[Symbol.asyncDispose]();
 });
 
 for (const how of ["refuse", "swallow"] as const) {
   test(`a proxy that ${how}s upgrades makes the line fall back, and it moves when they pass`, async () => {
     proxy.upgrades = how;
     const factory = fallback([websocket(), sse(), longPoll()], { race: 300, probe: 500 });
-    const first = new RawLine(url, factory, { replaced: { WebSocket } });
+    const first = new RawLine(url, factory, { replaced: environment });
     await first.next("welcome");
     assert.equal(first.transport.name, "sse");
     first.send({ type: "subscribe", id: 1, channels: [how] });
@@ -39,7 +34,7 @@ for (const how of ["refuse", "swallow"] as const) {
     proxy.upgrades = "pass";
     assert.equal((await first.ended).code, 1012);
 
-    const second = new RawLine(url, factory, { replaced: { WebSocket } });
+    const second = new RawLine(url, factory, { replaced: environment });
     await second.next("welcome");
     assert.equal(second.transport.name, "websocket");
     second.send({ type: "subscribe", id: 1, channels: [{ channel: how, position }] });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,19 +19,24 @@ export interface Server {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts the server that OPENLINE_BIN names. */
-export async function serve(): Promise<Server> {
+/** Starts the server that OPENLINE_BIN names, with the text of a config file or without one. */
+export async function serve(config = ""): Promise<Server> {
   const program = process.env["OPENLINE_BIN"];
   if (!program) {
     throw new Error("OPENLINE_BIN has to name the server to test against, as in OPENLINE_BIN=target/debug/openline");
   }
   const data = await mkdtemp(join(tmpdir(), "openline-live-"));
   const address = `127.0.0.1:${await freePort()}`;
+  const given = ["serve", "--listen", address, "--data-dir", data, "--threads", "1"];
+  if (config) {
+    await writeFile(join(data, "openline.toml"), config);
+    given.push("--config", join(data, "openline.toml"));
+  }
   let child: ChildProcess | undefined;
   const server: Server = {
     url: `ws://${address}/ws`,
     async start() {
-      child = spawn(program, ["serve", "--listen", address, "--data-dir", data, "--threads", "1"], { stdio: "ignore" });
+      child = spawn(program, given, { stdio: "ignore" });
       for (let tries = 0; ; tries++) {
         try {
           await fetch(`http://${address}/health/ready`);

@@ -4,14 +4,14 @@ import { after, before, test } from "node:test";
 import { messagePack } from "../../src/codec/message-pack.js";
 import { longPoll } from "../../src/transport/long-poll.js";
 import { sse } from "../../src/transport/sse.js";
-import { OpenlineServer } from "./openline-server.js";
 import { RawLine } from "./raw-line.js";
+import { type Server, serve } from "./server.js";
 
-let server: OpenlineServer;
+let server: Server;
 before(async () => {
-  server = await OpenlineServer.start();
+  server = await serve();
 });
-after(() => server.stop());
+after(() => server[Symbol.asyncDispose]());
 
 for (const factory of [sse(), longPoll()]) {
   const { name } = factory;
@@ -80,12 +80,12 @@ for (const factory of [sse(), longPoll()]) {
     await line.next("welcome");
     await server.kill();
     assert.equal((await line.ended).code, 1006);
-    await server.run();
+    await server.start();
   });
 }
 
 test("a token that is not accepted ends a line with the code that it has on a WebSocket", async () => {
-  const guarded = await OpenlineServer.start(`
+  const guarded = await serve(`
 [auth]
 keys = [{ algorithm = "HS256", secret = "0123456789abcdef0123456789abcdef" }]
 `);
@@ -95,6 +95,6 @@ keys = [{ algorithm = "HS256", secret = "0123456789abcdef0123456789abcdef" }]
       assert.equal((await new RawLine(guarded.url, factory).ended).code, 4007);
     }
   } finally {
-    await guarded.stop();
+    await guarded[Symbol.asyncDispose]();
   }
 });

@@ -24,7 +24,7 @@ export class UpgradeProxy {
     this.server.on("connection", (socket) => this.keep(socket));
     this.server.on("upgrade", (from, socket: Socket) => {
       if (this.upgrades !== "pass") {
-        return this.upgrades === "refuse" && socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+        return void (this.upgrades === "refuse" && socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"));
       }
       const onward = connect(target, "127.0.0.1");
       this.keep(onward);
