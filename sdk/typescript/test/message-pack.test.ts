@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { CodecError } from "../src/codec/codec.js";
@@ -152,6 +154,52 @@ test("the codec takes messages only, and JSON in frames of text", () => {
     assert.throws(() => codec.decode(frame), CodecError);
   }
 });
+
+test("what the vectors send as bytes is taken or refused as they say", () => {
+  const [, , , ...steps] = vector("invalid-msgpack.json");
+  const outcomes = steps.flatMap((step, at) => {
+    const { sendBytes } = step as { sendBytes?: string };
+    return sendBytes ? [{ bytes: Uint8Array.from(Buffer.from(sendBytes, "base64")), answer: (steps[at + 1] as any).expect.type as string }] : [];
+  });
+  assert.ok(outcomes.length >= 3);
+  for (const { bytes, answer } of outcomes) {
+    if (answer === "error") {
+      assert.throws(() => messagePack().decode(bytes), CodecError);
+    } else {
+      assert.deepEqual(messagePack().decode(bytes), { type: "ping" });
+    }
+  }
+});
+
+test("all messages of the vectors come back as they went, bytes as bytes", () => {
+  let count = 0;
+  for (const name of readdirSync(vectors).filter((name) => name.endsWith(".json"))) {
+    for (const { send } of vector(name) as { send?: object }[]) {
+      const message = withBytes(send);
+      if ((message as { type?: unknown } | undefined)?.type !== undefined) {
+        count++;
+        assert.deepEqual(decodeMessagePack(messagePack().encode(message as object) as Uint8Array), message, name);
+      }
+    }
+  }
+  assert.ok(count > 50, `there were ${count}`);
+});
+
+const vectors = join(process.env["OPENLINE_ROOT"] ?? "../..", "spec", "vectors");
+
+function vector(name: string): unknown[] {
+  return JSON.parse(readFileSync(join(vectors, name), "utf8")) as unknown[];
+}
+
+function withBytes(value: any): unknown {
+  if (typeof value !== "object" || value === null) {
+    return value;
+  }
+  if (typeof value.$bytes === "string") {
+    return Uint8Array.from(Buffer.from(value.$bytes, "base64"));
+  }
+  return Array.isArray(value) ? value.map(withBytes) : Object.fromEntries(Object.entries(value).map(([name, field]) => [name, withBytes(field)]));
+}
 
 /** Whole numbers below a bound, the same for the same seed. */
 function random(seed: number): (bound: number) => number {

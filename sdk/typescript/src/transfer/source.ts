@@ -9,7 +9,7 @@ export interface Source {
   readonly size: number | undefined;
   /** At most so many bytes from there on; none at the end. Throws if they are gone. */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** Bytes before this are not asked for again. */
+  /** Bytes before this are not asked for any more. It may be beyond what was read: that is passed over. */
   release(offset: number): void;
   /** Nothing is asked for again. */
   cancel(): void;
@@ -59,8 +59,7 @@ class Once implements Source {
       }
       this.#kept.push(value);
       this.#end += value.length;
-      // What the server has from an earlier time is passed over.
-      this.release(Math.max(this.#released, Math.min(offset, this.#end)));
+      this.release(this.#released);
     }
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.#end - offset)));
     let at = this.#start - offset;

@@ -201,6 +201,7 @@ class Sending implements Upload {
         const { upload, offset } = this.#begun;
         about = { upload };
         this.#sent = this.#acked = offset;
+        this.#source.release(offset);
         await this.#send(this.#begun);
         return await this.#ask<Uploaded>("complete", { upload, sha256: this.#options.sha256 });
       } catch (error) {
