@@ -14,7 +14,7 @@ const dist = join(root, "dist");
 await rm(dist, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: Object.fromEntries(ENTRIES.filter(([, source]) => existsSync(join(root, source)))),
+  entryPoints: Object.fromEntries(ENTRIES.filter(({ source }) => existsSync(join(root, source))).map(({ name, source }) => [name, source])),
   outdir: dist,
   bundle: true,
   splitting: true,

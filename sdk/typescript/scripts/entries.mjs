@@ -1,8 +1,8 @@
 /** What package.json exports: the name in dist, without its ending, and the source. */
 export const ENTRIES = [
-  ["index", "src/index.ts"],
-  ["core", "src/core.ts"],
-  ["react/index", "src/react/index.ts"],
-  ["websocket/index", "src/websocket/index.ts"],
-  ["testing/index", "src/testing/index.ts"],
+  { name: "index", source: "src/index.ts" },
+  { name: "core", source: "src/core.ts" },
+  { name: "react/index", source: "src/react/index.ts" },
+  { name: "websocket/index", source: "src/websocket/index.ts" },
+  { name: "testing/index", source: "src/testing/index.ts" },
 ];

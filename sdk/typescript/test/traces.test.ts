@@ -49,10 +49,8 @@ const WITHOUT_EFFECT = ["online expired, without abandon", "probing expired, wit
 
 test("no row of the table can be changed without a trace that notices", () => {
   const unnoticed: string[] = [];
-  let rows = 0;
   for (const state of states) {
     for (const event of Object.keys(TRANSITIONS[state]) as Event[]) {
-      rows++;
       const [to, acts] = TRANSITIONS[state][event]!;
       const others = states.filter((other) => other !== to);
       const changes: [string, Table[State][Event]][] = [
@@ -68,7 +66,6 @@ test("no row of the table can be changed without a trace that notices", () => {
       }
     }
   }
-  assert.ok(rows > 40);
   assert.deepEqual(unnoticed, WITHOUT_EFFECT);
 });
 

@@ -206,6 +206,7 @@ export function createCore(options: ClientOptions<any>): Core {
     environment,
     encode,
     line.send,
+    () => line.isOnline,
     serverError,
   );
 
@@ -216,9 +217,6 @@ export function createCore(options: ClientOptions<any>): Core {
     }
     // Who is interested in how it ended waits for the answer itself.
     added.answer.catch(() => {});
-    if (line.isOnline) {
-      queue.flush();
-    }
     return added;
   };
 

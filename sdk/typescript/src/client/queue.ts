@@ -40,7 +40,7 @@ export interface Queue {
   readonly size: number;
   readonly bytes: number;
   values(): Call[];
-  /** Takes a message in. It is sent by `flush`, or at once if it is urgent. */
+  /** Takes a message in. It is sent when its turn has come and the line is online; at once if it is urgent. */
   add(message: { type: string }, how: CallOptions): { call: Call; answer: Promise<Message> };
   /** Sends all that was not sent, the oldest first. */
   flush(): void;
@@ -52,12 +52,13 @@ export interface Queue {
   fail(error: ClientError, queued?: boolean): void;
 }
 
-/** Makes an empty queue. `encode` gives the frame of a message; `transmit` gives it to the line. */
+/** Makes an empty queue. `encode` gives the frame of a message; `transmit` gives it to the line, if that `isOnline`. */
 export function createQueue(
   limits: QueueLimits,
   { now, setTimeout, clearTimeout }: Environment,
   encode: (message: object) => string | Uint8Array,
   transmit: (frame: string | Uint8Array) => void,
+  isOnline: () => boolean,
   toError: (answer: Message) => ClientError,
 ): Queue {
   const calls = new Map<number, Call>();
@@ -84,6 +85,7 @@ export function createQueue(
       }
       outside.delete(next);
       enter(next);
+      sendIfOnline();
     }
   };
 
@@ -114,6 +116,12 @@ export function createQueue(
       if (call.state === "queued") {
         send(call);
       }
+    }
+  };
+
+  const sendIfOnline = (): void => {
+    if (isOnline()) {
+      flush();
     }
   };
 
@@ -165,6 +173,7 @@ export function createQueue(
       if (urgent && call.state === "queued") {
         send(call);
       }
+      sendIfOnline();
       return { call, answer };
     },
     flush,
