@@ -44,8 +44,12 @@ test("every row of the table is used by a trace, and so is every kind of input",
   assert.equal(kinds.size, 16, "six words and ten inputs with a generation");
 });
 
-/** A token is called expired on an open line only by the close that ends it, so there is nothing left to abandon. */
-const WITHOUT_EFFECT = ["online expired, without abandon", "probing expired, without abandon"];
+/** On an open line these follow only from the close that has ended it, so there is nothing left to abandon. */
+const WITHOUT_EFFECT = [
+  "online lost, without abandon",
+  "online expired, without abandon",
+  "probing expired, without abandon",
+];
 
 test("no row of the table can be changed without a trace that notices", () => {
   const unnoticed: string[] = [];

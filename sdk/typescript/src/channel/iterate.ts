@@ -8,6 +8,7 @@ export function iterate(channel: Channel): AsyncIterator<Publication, undefined>
   let wanted: { resolve: (result: Result) => void; reject: (error: unknown) => void } | undefined;
   let dealtWith: (() => void) | undefined;
   let state: "new" | "open" | "done" = "new";
+  let isJoined = false;
   let removals: (() => void)[] = [];
 
   const give = (): void => {
@@ -36,9 +37,9 @@ export function iterate(channel: Channel): AsyncIterator<Publication, undefined>
         waiting = { publication, dealtWith: resolve };
         give();
       })),
-      channel.on("unsubscribed", () => finish()),
+      channel.on("unsubscribed", () => isJoined && finish()),
     ];
-    channel.subscribe().catch(finish);
+    channel.subscribe().then(() => (isJoined = true), finish);
   };
   return {
     next() {
