@@ -4,7 +4,7 @@
 // the same on every machine: pinned esbuild, no hashes in names, no source
 // maps, and paths in esbuild's comments relative to this package.
 
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build as bundle } from "esbuild";
@@ -12,23 +12,52 @@ import { build as bundle } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "src");
 
+/** The SDK is not a package here: the pages are built from its sources. */
+const client = join(root, "../sdk/typescript/src/index.ts");
+
 /** @param {string} target folder that is emptied and then filled */
 export async function build(target) {
   await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
-  await bundle({
+  const shared = {
     absWorkingDir: root,
-    entryPoints: { bench: "src/bench/main.ts", chat: "src/chat/main.ts" },
     outdir: target,
     bundle: true,
-    format: "esm",
     target: "es2022",
-    charset: "utf8",
-    legalComments: "none",
-    logLevel: "warning",
-  });
-  const assets = (await readdir(source)).filter((name) => /\.(html|css|svg)$/.test(name));
-  await Promise.all(assets.map((name) => cp(join(source, name), join(target, name))));
+    charset: /** @type {const} */ ("utf8"),
+    legalComments: /** @type {const} */ ("none"),
+    logLevel: /** @type {const} */ ("warning"),
+  };
+  const pages = { bench: "src/bench/main.ts", chat: "src/chat/main.ts", demo: "src/demo/main.ts" };
+  await bundle({ ...shared, entryPoints: pages, format: "esm", alias: { "@openline/client": client } });
+  // It sets the theme before anything is drawn, so it is no module: those wait for the page.
+  await bundle({ ...shared, entryPoints: { shell: "src/shell/main.ts" }, format: "iife" });
+  const styles = { style: "src/style/index.css", bench: "src/bench.css", chat: "src/chat.css", demo: "src/demo/style/index.css" };
+  await bundle({ ...shared, entryPoints: styles });
+  await write(target);
+}
+
+/** The pages with the header that all of them have, and what is served as it is. */
+async function write(/** @type {string} */ target) {
+  const header = await readFile(join(source, "shell/header.html"), "utf8");
+  for (const name of await readdir(source)) {
+    if (name.endsWith(".html")) {
+      const page = await readFile(join(source, name), "utf8");
+      await writeFile(join(target, name), withHeader(page, header));
+    } else if (name.endsWith(".svg")) {
+      await cp(join(source, name), join(target, name));
+    }
+  }
+}
+
+/**
+ * @param {string} page in which `<!-- header: NAME -->` stands for the header; NAME is the page's own
+ * @param {string} header
+ */
+function withHeader(page, header) {
+  return page.replace(/^ *<!-- header: (\w+) -->\n/m, (_, name) =>
+    header.replace(/ data-page="(\w+)"/g, (_, other) => (other === name ? ' aria-current="page"' : "")),
+  );
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

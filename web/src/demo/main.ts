@@ -1,0 +1,3 @@
+import { DemoPage } from "./page.js";
+
+new DemoPage(document, window);
