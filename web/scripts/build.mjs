@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "src");
 
 /** The SDK is not a package here: the pages are built from its sources. */
-const client = join(root, "../sdk/typescript/src/index.ts");
+export const client = join(root, "../sdk/typescript/src/index.ts");
 
 /** @param {string} target folder that is emptied and then filled */
 export async function build(target) {

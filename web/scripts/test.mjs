@@ -3,11 +3,12 @@
 // one test imports every module by itself to prove that importing does nothing.
 
 import { spawnSync } from "node:child_process";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { client } from "./build.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const out = await mkdtemp(join(tmpdir(), "openline-web-test-"));
@@ -24,6 +25,11 @@ try {
     logLevel: "warning",
   });
   await writeFile(join(out, "package.json"), '{"type":"module"}');
+  // Here the SDK is a package as it is to its users.
+  const sdk = join(out, "node_modules/@openline/client");
+  await mkdir(sdk, { recursive: true });
+  await build({ entryPoints: [client], outfile: join(sdk, "index.js"), bundle: true, format: "esm", logLevel: "warning" });
+  await writeFile(join(sdk, "package.json"), '{"type":"module","exports":"./index.js"}');
   const tests = (await readdir(join(out, "test"))).filter((name) => name.endsWith(".test.js"));
   const paths = tests.sort().map((name) => join(out, "test", name));
   const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...paths], { stdio: "inherit" });

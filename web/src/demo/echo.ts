@@ -24,16 +24,26 @@ export class Echo {
       this.#log.handleReceived(String(data), performance.now(), Date.now());
       this.#draw();
     });
-    line.addEventListener("reconnecting", ({ code }) => this.#tell(`no line (${code})`));
     line.addEventListener("close", ({ code, reason }) => this.#tell(`closed: ${code} ${reason}`));
-    let wasOpen = false;
-    line.addEventListener("open", () => {
-      if (wasOpen) {
-        this.#tell("line is back");
-      }
-      wasOpen = true;
-    });
+    this.#tellLosses(line);
     this.#listen(line);
+  }
+
+  /** One row for a loss, however many attempts follow, and one for the return. */
+  #tellLosses(line: ReconnectingWebSocket): void {
+    let isLost = false;
+    line.addEventListener("reconnecting", ({ code }) => {
+      if (!isLost) {
+        this.#tell(`no line (${code}); what you send waits`);
+      }
+      isLost = true;
+    });
+    line.addEventListener("open", () => {
+      if (isLost) {
+        this.#tell("the line is back");
+      }
+      isLost = false;
+    });
   }
 
   #listen(line: ReconnectingWebSocket): void {

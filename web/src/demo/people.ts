@@ -23,6 +23,7 @@ export interface Change {
 const LEAVE_AFTER_MS = 3_500;
 /** A member says its name right after it came; who does not is shown without. */
 const NAME_WITHIN_MS = 1_500;
+const SHOWN_WITHOUT = Number.NEGATIVE_INFINITY;
 
 /**
  * Who is in a room. A line that was lost and made again is another client to
@@ -66,7 +67,8 @@ export class People {
   /** When `handleTimeout` has something to do, if ever. */
   pollTimeout(): number | undefined {
     const times = [...this.#leaving.values(), ...this.#unnamed.values()];
-    const next = Math.min(...this.#leaving.values(), ...this.#unnamed.values());
+    const names = [...this.#unnamed.values()].filter((due) => due !== SHOWN_WITHOUT);
+    const next = Math.min(...this.#leaving.values(), ...names);
     return next === Number.POSITIVE_INFINITY ? undefined : next;
   }
 
@@ -111,7 +113,7 @@ export class People {
         if (due > now) {
           continue;
         }
-        unnamed.set(member.clientId, Number.POSITIVE_INFINITY);
+        unnamed.set(member.clientId, SHOWN_WITHOUT);
         person = { tab: member.clientId, name: member.user ?? "Guest", hue: hueOf(member.clientId) };
       }
       const isAway = member.status === "away" && found.get(person.tab)?.isAway !== false;
