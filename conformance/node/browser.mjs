@@ -30,7 +30,7 @@ let result;
 try {
   const page = await browser.newPage();
   const response = await page.goto(page_url, { waitUntil: "domcontentloaded", timeout: 20_000 });
-  result = await page.evaluate(inPage, { url: page_url.replace(/^http/, "ws").replace(/\/$/, "") + "/echo" });
+  result = await page.evaluate(inPage, { url: new URL("/echo", page_url.replace(/^http/, "ws")).href });
   result.pageStatus = response.status();
 } finally {
   await browser.close();

@@ -11,7 +11,7 @@ from programs import find
 
 
 def visit(node, folder: Path, url: str, *netlog: str):
-    return node("browser.mjs", find("chromium"), f"{url}/", str(folder / "profile"), *netlog, seconds=55)
+    return node("browser.mjs", find("chromium"), f"{url}/bench", str(folder / "profile"), *netlog, seconds=55)
 
 
 @pytest.fixture(scope="module")
