@@ -28,13 +28,28 @@ export async function build(target) {
     legalComments: /** @type {const} */ ("none"),
     logLevel: /** @type {const} */ ("warning"),
   };
-  const pages = { bench: "src/bench/main.ts", chat: "src/chat/main.ts", demo: "src/demo/main.ts" };
+  const { shell, ...pages } = await entries("main.ts");
   await bundle({ ...shared, entryPoints: pages, format: "esm", alias: { "@openline/client": client } });
   // It sets the theme before anything is drawn, so it is no module: those wait for the page.
-  await bundle({ ...shared, entryPoints: { shell: "src/shell/main.ts" }, format: "iife" });
-  const styles = { style: "src/style/index.css", bench: "src/bench.css", chat: "src/chat.css", demo: "src/demo/style/index.css" };
-  await bundle({ ...shared, entryPoints: styles });
+  await bundle({ ...shared, entryPoints: { shell: /** @type {string} */ (shell) }, format: "iife" });
+  await bundle({ ...shared, entryPoints: { style: "src/style.css", ...(await entries("style.css")) } });
   await write(target);
+}
+
+/**
+ * A page's own files are in a folder of its name: `bench/main.ts` becomes `bench.js`.
+ * @param {string} file
+ */
+async function entries(file) {
+  /** @type {Record<string, string>} */
+  const found = {};
+  const folders = (await readdir(source, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  for (const { name } of folders.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if ((await readdir(join(source, name))).includes(file)) {
+      found[name] = `src/${name}/${file}`;
+    }
+  }
+  return found;
 }
 
 /** The pages with the header that all of them have, and what is served as it is. */

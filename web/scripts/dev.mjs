@@ -12,6 +12,8 @@ import { build } from "./build.mjs";
 const server = new URL(process.argv[2] ?? "http://127.0.0.1:8000");
 const port = Number(process.argv[3] ?? 5173);
 const KINDS = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
+/** Pages at a name without an ending, as the server has them. */
+const PAGES = /** @type {Readonly<Record<string, string>>} */ ({ "/": "index.html", "/bench": "bench.html", "/dashboard": "dashboard.html" });
 /** The policy that the server sends with its pages, so that what it forbids fails here too. */
 const POLICY = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'";
 
@@ -21,7 +23,7 @@ let building = Promise.resolve();
 
 const pages = createServer(async (incoming, response) => {
   const path = new URL(incoming.url ?? "/", "http://localhost").pathname;
-  const name = path === "/" ? "index.html" : path.slice(1);
+  const name = PAGES[path] ?? path.slice(1);
   const kind = KINDS[/** @type {keyof typeof KINDS} */ (extname(name))];
   if (kind === undefined || name.includes("/")) {
     return passOn(incoming, response);
