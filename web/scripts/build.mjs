@@ -12,8 +12,12 @@ import { build as bundle } from "esbuild";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "src");
 
+const sdk = join(root, "../sdk/typescript/src");
 /** The SDK is not a package here: the pages are built from its sources. */
-export const client = join(root, "../sdk/typescript/src/index.ts");
+export const client = {
+  "@openline/client": join(sdk, "index.ts"),
+  "@openline/client/websocket": join(sdk, "websocket/index.ts"),
+};
 
 /** @param {string} target folder that is emptied and then filled */
 export async function build(target) {
@@ -29,7 +33,7 @@ export async function build(target) {
     logLevel: /** @type {const} */ ("warning"),
   };
   const { shell, ...pages } = await entries("main.ts");
-  await bundle({ ...shared, entryPoints: pages, format: "esm", alias: { "@openline/client": client } });
+  await bundle({ ...shared, entryPoints: pages, format: "esm", alias: client });
   // It sets the theme before anything is drawn, so it is no module: those wait for the page.
   await bundle({ ...shared, entryPoints: { shell: /** @type {string} */ (shell) }, format: "iife" });
   await bundle({ ...shared, entryPoints: { style: "src/style.css", ...(await entries("style.css")) } });

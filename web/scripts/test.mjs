@@ -3,7 +3,7 @@
 // one test imports every module by itself to prove that importing does nothing.
 
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,9 +27,16 @@ try {
   await writeFile(join(out, "package.json"), '{"type":"module"}');
   // Here the SDK is a package as it is to its users.
   const sdk = join(out, "node_modules/@openline/client");
-  await mkdir(sdk, { recursive: true });
-  await build({ entryPoints: [client], outfile: join(sdk, "index.js"), bundle: true, format: "esm", logLevel: "warning" });
-  await writeFile(join(sdk, "package.json"), '{"type":"module","exports":"./index.js"}');
+  await build({
+    entryPoints: { index: client["@openline/client"], websocket: client["@openline/client/websocket"] },
+    outdir: sdk,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    logLevel: "warning",
+  });
+  const entries = { ".": "./index.js", "./websocket": "./websocket.js" };
+  await writeFile(join(sdk, "package.json"), JSON.stringify({ type: "module", exports: entries }));
   const tests = (await readdir(join(out, "test"))).filter((name) => name.endsWith(".test.js"));
   const paths = tests.sort().map((name) => join(out, "test", name));
   const { status } = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...paths], { stdio: "inherit" });

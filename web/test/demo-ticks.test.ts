@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { gridOf, nearer, parseTick, priceAt, runsOf, scaleOf, Ticks, type Tick } from "../src/demo/ticks.js";
+import { gridOf, nearer, overlap, parseTick, priceAt, runsOf, scaleOf, Ticks, type Tick } from "../src/demo/ticks.js";
 
 const tick = (at: number, price = 1, isRecovered = false): Tick => ({ at, price, change: 0, isRecovered });
 
@@ -65,6 +65,8 @@ test("a scale has height even for one price, and grid lines within it", () => {
   const scale = scaleOf([tick(0, 100), tick(1, 110)]);
   const grid = gridOf(scale);
   assert.ok(grid.length >= 2 && grid.every((price) => price >= scale.low && price <= scale.high));
+  assert.equal(overlap({ low: 0, high: 10 }, { low: 1, high: 12 }), true);
+  assert.equal(overlap({ low: 0, high: 10 }, { low: 8, high: 28 }), false);
   assert.deepEqual(nearer({ low: 0, high: 10 }, { low: 10, high: 20 }, 0.5), { low: 5, high: 15 });
 });
 

@@ -1,4 +1,5 @@
-import { ReconnectingWebSocket, type Environment } from "@openline/client";
+import type { Environment } from "@openline/client";
+import { ReconnectingWebSocket } from "@openline/client/websocket";
 import { byId, textElement } from "../dom.js";
 import { webSocketUrl } from "../endpoint.js";
 import { formatDuration, formatSize } from "../format.js";

@@ -1,5 +1,5 @@
 import { byId } from "../dom.js";
-import { gridOf, nearer, priceAt, runsOf, scaleOf, type Scale, type Tick, type Ticks } from "./ticks.js";
+import { gridOf, nearer, overlap, priceAt, runsOf, scaleOf, type Scale, type Tick, type Ticks } from "./ticks.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WINDOW_MS = 60_000;
@@ -49,7 +49,8 @@ export class TickerView {
     const end = this.#ticks.serverTime(now) - (this.isMoving ? BEHIND_MS : 0);
     const ticks = this.#ticks.since(end - WINDOW_MS);
     const wanted = scaleOf(ticks);
-    this.#scale = this.#scale === undefined || !this.isMoving ? wanted : nearer(this.#scale, wanted, EASE);
+    const isNear = this.#scale !== undefined && this.isMoving && overlap(this.#scale, wanted);
+    this.#scale = isNear && this.#scale !== undefined ? nearer(this.#scale, wanted, EASE) : wanted;
     const at = new Projection(this.#width - AXIS, this.#height, end, this.#scale);
     this.#drawGrid(at, ticks.length === 0);
     this.#drawSpans(at);

@@ -100,6 +100,12 @@ export function nearer(from: Scale, to: Scale, share: number): Scale {
   return { low: from.low + (to.low - from.low) * share, high: from.high + (to.high - from.high) * share };
 }
 
+/** Whether two scales have most of the smaller one in common; where not, motion would only confuse. */
+export function overlap(a: Scale, b: Scale): boolean {
+  const common = Math.min(a.high, b.high) - Math.max(a.low, b.low);
+  return common > Math.min(a.high - a.low, b.high - b.low) / 2;
+}
+
 /** Round prices for the axis, about `count` of them. */
 export function gridOf({ low, high }: Scale, count = 4): number[] {
   const rough = (high - low) / count;
