@@ -6,6 +6,7 @@ import { Me } from "../src/demo/me.js";
 import { cleanName, hueOf, inventedName, parsePerson } from "../src/demo/person.js";
 import { closeText, nextTryText, queueText } from "../src/demo/status-text.js";
 import { TransferRate } from "../src/demo/transfer-rate.js";
+import { progressText, speedText, stateText } from "../src/demo/upload-text.js";
 import { parseTheme, toggled } from "../src/shell/theme.js";
 
 test("a status is told in few words", () => {
@@ -57,6 +58,15 @@ test("speed is that of the last seconds, and a pause is not held against it", ()
   assert.equal(rate.bytesPerSecond, undefined);
   rate.handleProgress(2_000, 61_000);
   assert.equal(rate.bytesPerSecond, 1_000);
+});
+
+test("an upload says how far it is, how fast, and how long it will take", () => {
+  assert.equal(progressText(5 * 1024 * 1024, 20 * 1024 * 1024), "5 MiB of 20 MiB, 25 %");
+  assert.equal(progressText(0, 0), "0 B of 0 B, 100 %");
+  const rate = { bytesPerSecond: 2_097_152, secondsLeft: () => 2.2 };
+  assert.equal(speedText(rate, 1), "2 MiB/s, 3 s left");
+  assert.equal(speedText({ bytesPerSecond: undefined, secondsLeft: () => undefined }, 1), "");
+  assert.equal(stateText("waiting"), "waiting for the line");
 });
 
 test("a person has a name, and the same colour in every tab", () => {

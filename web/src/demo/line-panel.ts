@@ -18,6 +18,8 @@ export interface Watched {
   /** Channels with history that are subscribed to, for the audit. */
   channels(): readonly Channel[];
   handleLine(isOpen: boolean): void;
+  /** Makes the client try at once. */
+  wake(): void;
 }
 
 /** The red button, and what the line goes through. */
@@ -46,7 +48,7 @@ export class LinePanel {
     for (const id of ["cut", "dock-cut"]) {
       byId(page, id, HTMLButtonElement).addEventListener("click", () => this.#toggle());
     }
-    byId(page, "try-now", HTMLButtonElement).addEventListener("click", () => this.#tryNow());
+    byId(page, "try-now", HTMLButtonElement).addEventListener("click", () => watched.wake());
     client.on("status", (status: Status) => this.#handleStatus(status));
     this.#showDock(view);
     this.#draw();
@@ -90,10 +92,6 @@ export class LinePanel {
     this.#audit.handleMended();
     this.#cutter.mend();
     this.#draw();
-  }
-
-  #tryNow(): void {
-    this.#client.connect().catch(() => undefined);
   }
 
   #handleStatus(status: Status): void {

@@ -1,4 +1,4 @@
-import { createClient, environment as surroundings, type Client, type Environment, type Page } from "@openline/client";
+import { createClient, type Client, type Environment } from "@openline/client";
 import { byId } from "../dom.js";
 import { webSocketUrl } from "../endpoint.js";
 import { Audit } from "./audit.js";
@@ -9,6 +9,7 @@ import { LinePanel } from "./line-panel.js";
 import { Me } from "./me.js";
 import { SharedCursors } from "./shared-cursors.js";
 import { Ticker } from "./ticker.js";
+import { Uploads } from "./uploads.js";
 
 /** The demo: one client, and parts that each use it in a way of their own. */
 export class DemoPage {
@@ -18,19 +19,16 @@ export class DemoPage {
   constructor(page: Document, view: Window & typeof globalThis) {
     this.#page = page;
     const audit = new Audit();
-    const wakes = new Set<() => void>();
     let panel: LinePanel | undefined;
+    // As a browser tells its pages when the network is back.
+    const wake = (): void => void view.dispatchEvent(new Event("online"));
     const cutter = new LineCutter({
       WebSocket: view.WebSocket,
       fetch: view.fetch.bind(view),
       onFrame: (frame) => panel?.handleFrame(frame),
-      onMend: () => wakes.forEach((wake) => wake()),
+      onMend: wake,
     });
-    const environment: Partial<Environment> = {
-      WebSocket: cutter.WebSocket,
-      fetch: cutter.fetch,
-      page: withWakes(surroundings().page, wakes),
-    };
+    const environment: Partial<Environment> = { WebSocket: cutter.WebSocket, fetch: cutter.fetch };
     this.#client = createClient({
       url: webSocketUrl(page.location.href, "ws"),
       backoff: { base: 400, max: 8_000 },
@@ -39,11 +37,16 @@ export class DemoPage {
     const me = new Me(storageOf(view), isReload(view), Math.random);
     const chat = new Chat(page, this.#client, me, audit);
     const ticker = new Ticker(page, view, this.#client, audit);
+    const uploads = new Uploads(page, this.#client);
     new SharedCursors(page, this.#client, me);
     new Echo(page, environment);
     panel = new LinePanel(page, view, this.#client, cutter, audit, {
       channels: () => [...chat.channels, ticker.channel],
-      handleLine: (isOpen) => ticker.handleLine(isOpen),
+      handleLine: (isOpen) => {
+        ticker.handleLine(isOpen);
+        uploads.handleLine(isOpen);
+      },
+      wake,
     });
     chat.open(LOBBY);
     this.#client.connect().catch((error: unknown) => this.#fail(error));
@@ -53,18 +56,6 @@ export class DemoPage {
   #fail(error: unknown): void {
     byId(this.#page, "machine-sentence", HTMLElement).textContent = error instanceof Error ? error.message : String(error);
   }
-}
-
-/** The page's own events, and that the line was mended: as when a browser says that it is online again. */
-function withWakes(base: Page | undefined, wakes: Set<() => void>): Page {
-  return {
-    listen(handler, signal) {
-      base?.listen(handler, signal);
-      const wake = (): void => handler("wake");
-      wakes.add(wake);
-      signal.addEventListener("abort", () => wakes.delete(wake));
-    },
-  };
 }
 
 /** Reading the property alone throws where storage is forbidden. */

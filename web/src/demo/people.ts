@@ -66,7 +66,6 @@ export class People {
 
   /** When `handleTimeout` has something to do, if ever. */
   pollTimeout(): number | undefined {
-    const times = [...this.#leaving.values(), ...this.#unnamed.values()];
     const names = [...this.#unnamed.values()].filter((due) => due !== SHOWN_WITHOUT);
     const next = Math.min(...this.#leaving.values(), ...names);
     return next === Number.POSITIVE_INFINITY ? undefined : next;
