@@ -2,6 +2,7 @@
 // part of it, by keyboard and mouse, and one of them cuts its line.
 //
 //   node demo.mjs CHROMIUM PAGE_URL
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -25,7 +26,7 @@ try {
   const bob = await visit(context);
   await rename(ann, "Ann");
   await rename(bob, "Bob");
-  for (const part of [people, talk, typing, away, rooms, cursors, echo, cutAndTalk, cutForTwoSeconds, prices]) {
+  for (const part of [people, talk, typing, away, rooms, cursors, echo, cutAndTalk, cutForTwoSeconds, prices, uploads]) {
     seen[part.name] = await part(ann, bob);
   }
   await bob.close();
@@ -219,6 +220,34 @@ async function prices(ann) {
   const first = await settled(() => text(ann, "price"), (price) => price !== "–", 5_000);
   const second = await settled(() => text(ann, "price"), (price) => price !== first, 8_000);
   return { first, second, lines: await count(ann, ".chart-line"), spans: await count(ann, ".chart-span") };
+}
+
+/** 20 MB with a pause and a cut on the way; then another that is cancelled. */
+async function uploads(ann) {
+  const bytes = Buffer.alloc(20_000_000);
+  for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32LE((at * 2654435761) >>> 0, at);
+  const share = () => ann.locator("#upload-progress").evaluate(({ value }) => value);
+  const state = () => ann.getAttribute("#upload", "data-state");
+  await ann.setInputFiles("#file", { name: "twenty.bin", mimeType: "application/octet-stream", buffer: bytes });
+  await settled(share, (value) => value > 0.02);
+  await ann.click("#upload-pause");
+  const paused = { state: await state(), button: await text(ann, "upload-pause") };
+  await ann.click("#upload-pause");
+  await settled(share, (value) => value > 0.05);
+  await ann.check("#line input[value='2000']", { force: true });
+  await ann.click("#cut");
+  const atCut = await share();
+  const during = await settled(state, (now) => now === "waiting");
+  const after = await settled(state, (now) => now === "done" || now === "failed", 60_000);
+  const hash = after === "done" ? await settled(() => text(ann, "upload-hash"), (line) => line.includes(",")) : await text(ann, "upload-error");
+  const got = after === "done" ? await ann.request.get(await ann.getAttribute("#upload-link", "href")) : undefined;
+  const sum = (data) => createHash("sha256").update(data).digest("hex");
+  const fetched = got === undefined ? "" : sum(await got.body());
+  await ann.click("#upload-again");
+  await ann.setInputFiles("#file", { name: "twenty.bin", mimeType: "application/octet-stream", buffer: bytes });
+  await ann.click("#upload-cancel");
+  const cancelled = await settled(state, (now) => now === "cancelled");
+  return { paused, atCut, during, after, hash, fetched, sum: sum(bytes), cancelled };
 }
 
 /** From the top with Tab alone: what is reached, in order, and whether it shows that it is. */

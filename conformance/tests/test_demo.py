@@ -9,9 +9,13 @@ import pytest
 from programs import find
 
 
+# The fixture is everything that the two people do; the first test waits for it.
+pytestmark = pytest.mark.timeout(300)
+
+
 @pytest.fixture(scope="module")
 def seen(node, server):
-    return node("demo.mjs", find("chromium"), f"{server.http}/", seconds=170)
+    return node("demo.mjs", find("chromium"), f"{server.http}/", seconds=280)
 
 
 def texts(messages):
@@ -102,6 +106,17 @@ def test_prices_move_and_the_cuts_are_drawn(seen):
     assert prices["first"] != prices["second"]
     assert prices["lines"] >= 1
     assert prices["spans"] >= 1
+
+
+def test_an_upload_pauses_and_survives_a_cut(seen):
+    uploads = seen["uploads"]
+    assert uploads["paused"] == {"state": "paused", "button": "Resume"}
+    assert uploads["atCut"] < 1
+    assert uploads["during"] == "waiting"
+    assert uploads["after"] == "done", uploads["hash"]
+    assert uploads["hash"] == f"{uploads['sum']}, the same as here"
+    assert uploads["fetched"] == uploads["sum"]
+    assert uploads["cancelled"] == "cancelled"
 
 
 def test_who_goes_has_left(seen):
