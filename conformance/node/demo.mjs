@@ -30,7 +30,7 @@ try {
     seen[part.name] = await part(ann, bob);
   }
   await bob.close();
-  seen.someoneLeft = await settled(() => notes(ann), (list) => list.includes("Bob left"), 10_000);
+  seen.someoneLeft = await settled(() => notes(ann), (list) => list.at(-1) === "Bob left", 10_000);
   seen.keyboard = await keyboard(await visit(await browser.newContext({ viewport: { width: 1440, height: 1000 } })));
   seen.narrow = await narrow(browser);
   seen.accessibility = await accessibility(browser);

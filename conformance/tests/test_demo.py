@@ -119,8 +119,11 @@ def test_an_upload_pauses_and_survives_a_cut(seen):
     assert uploads["cancelled"] == "cancelled"
 
 
-def test_who_goes_has_left(seen):
-    assert "Bob left" in seen["someoneLeft"]
+def test_who_goes_has_left_and_nobody_left_before(seen):
+    """Ann's line was lost three times meanwhile: that is no reason to say that Bob had gone."""
+    joined, left = seen["someoneLeft"]
+    assert joined.endswith(" joined")
+    assert left == "Bob left"
 
 
 def test_the_keyboard_is_enough(seen):

@@ -9,16 +9,18 @@ import { channelOf, Room, titleOf, typingText, type Said } from "./room.js";
 export const LOBBY = "chat:lobby";
 const OFFERED = [LOBBY, "chat:rust", "chat:music"];
 const HISTORY = 40;
-/** A room for each, and each is a subscription; more than this many are not opened. */
+/** Each is a subscription. */
 const ROOMS_MAX = 20;
 /** How long one may be quiet before the others are told that nobody types. */
 const TYPING_STOPS_MS = 3_000;
 const DRAW_MS = 16;
 
-interface Joined {
+/** A room that was joined once. Who leaves and comes again goes on where it was. */
+interface Visited {
   readonly room: Room;
   readonly people: People;
   readonly channel: Channel;
+  isJoined: boolean;
 }
 
 /** The chat: rooms are channels `chat:…`, people are members of them. */
@@ -30,8 +32,8 @@ export class Chat {
   readonly #view: ChatView;
   readonly #composer: HTMLTextAreaElement;
   readonly #name: HTMLInputElement;
-  readonly #joined = new Map<string, Joined>();
-  #offered = [...OFFERED];
+  readonly #visited = new Map<string, Visited>();
+  readonly #offered = [...OFFERED];
   #current = LOBBY;
   #drawTimer: ReturnType<typeof setTimeout> | undefined;
   #peopleTimer: ReturnType<typeof setTimeout> | undefined;
@@ -52,19 +54,31 @@ export class Chat {
   /** Goes to a room, and joins it if need be. */
   open(name: string): void {
     if (!this.#offered.includes(name)) {
-      this.#offered = [...this.#offered, name].slice(-ROOMS_MAX);
+      if (this.#offered.length >= ROOMS_MAX) {
+        this.#visited.get(this.#current)?.room.note(`${ROOMS_MAX} rooms are the most that are kept here`, Date.now());
+        this.#schedule();
+        return;
+      }
+      this.#offered.push(name);
     }
     this.#current = name;
-    if (!this.#joined.has(name)) {
-      this.#join(name);
+    const visited = this.#visited.get(name) ?? this.#visit(name);
+    visited.room.handleRead();
+    if (!visited.isJoined) {
+      visited.isJoined = true;
+      this.#setPresence(visited.channel);
+      visited.channel.subscribe().catch(() => undefined);
     }
-    this.#joined.get(name)?.room.handleRead();
     this.#schedule();
   }
 
   /** The channels that are joined. */
   get channels(): readonly Channel[] {
-    return [...this.#joined.values()].map(({ channel }) => channel);
+    return this.#joined.map(({ channel }) => channel);
+  }
+
+  get #joined(): Visited[] {
+    return [...this.#visited.values()].filter(({ isJoined }) => isJoined);
   }
 
   #listen(): void {
@@ -97,44 +111,44 @@ export class Chat {
     this.#page.addEventListener("visibilitychange", () => {
       this.#tellPresence();
       if (!this.#page.hidden) {
-        this.#joined.get(this.#current)?.room.handleRead();
+        this.#visited.get(this.#current)?.room.handleRead();
         this.#schedule();
       }
     });
   }
 
-  #join(name: string): void {
-    const room = new Room(name, this.#me.person.tab);
-    const people = new People(this.#me.person.tab);
+  #visit(name: string): Visited {
+    const { tab } = this.#me.person;
+    const room = new Room(name, tab);
     const channel = this.#client.channel(name, { history: HISTORY });
-    this.#joined.set(name, { room, people, channel });
-    channel.on("event:chat", (publication: Publication) => this.#handlePublication(room, publication));
-    channel.on("gap", ({ reason }: { reason: string }) => {
+    const visited: Visited = { room, people: new People(tab), channel, isJoined: false };
+    this.#visited.set(name, visited);
+    channel.on("event:chat", (publication) => this.#handlePublication(room, publication));
+    channel.on("gap", ({ reason }) => {
       this.#audit.handleGap(name, reason);
       room.note(`Messages are missing here: ${reason}`, Date.now(), "bad");
       this.#schedule();
     });
-    channel.on("typing", ({ clientId, isTyping }: { clientId: string; isTyping: boolean }) => {
+    channel.on("typing", ({ clientId, isTyping }) => {
       room.handleTyping(clientId, isTyping, Date.now());
       this.#schedule();
     });
-    channel.on("error", ({ message }: Error) => {
+    channel.on("error", ({ message }) => {
       room.note(`#${titleOf(name)}: ${message}`, Date.now(), "bad");
       this.#schedule();
     });
-    channel.presence.subscribe(() => this.#handlePresence(name));
-    this.#setPresence(channel);
-    channel.subscribe().catch(() => undefined);
+    channel.presence.subscribe(() => this.#handlePresence(visited));
+    return visited;
   }
 
   #leave(name: string): void {
-    const joined = this.#joined.get(name);
-    if (joined === undefined || this.#joined.size === 1) {
+    const visited = this.#visited.get(name);
+    if (visited === undefined || this.#joined.length === 1) {
       return;
     }
-    joined.channel.unsubscribe();
-    this.#joined.delete(name);
-    this.open([...this.#joined.keys()].at(-1) ?? LOBBY);
+    visited.isJoined = false;
+    visited.channel.unsubscribe();
+    this.open(this.#joined.at(-1)?.room.name ?? LOBBY);
   }
 
   #handlePublication(room: Room, { data, position, timestamp, replayed, from }: Publication): void {
@@ -146,11 +160,10 @@ export class Chat {
     this.#schedule();
   }
 
-  #handlePresence(name: string): void {
-    const joined = this.#joined.get(name);
+  #handlePresence({ isJoined, people, channel }: Visited): void {
     // Without a line nobody is known; who was there is shown until there is news.
-    if (joined !== undefined && this.#client.status.state === "online") {
-      joined.people.handleMembers([...joined.channel.presence.members.values()], Date.now());
+    if (isJoined && this.#client.status.state === "online") {
+      people.handleMembers([...channel.presence.members.values()], Date.now());
       this.#settlePeople();
     }
   }
@@ -158,7 +171,7 @@ export class Chat {
   #settlePeople(): void {
     const now = Date.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const { people, room } of this.#joined.values()) {
+    for (const { people, room } of this.#joined) {
       if (this.#client.status.state === "online") {
         people.handleTimeout(now);
       }
@@ -175,7 +188,7 @@ export class Chat {
   }
 
   #submit(): void {
-    const joined = this.#joined.get(this.#current);
+    const joined = this.#visited.get(this.#current);
     if (joined === undefined) {
       return;
     }
@@ -192,7 +205,7 @@ export class Chat {
     this.#schedule();
   }
 
-  async #publish({ room, channel }: Joined, id: string, said: Said): Promise<void> {
+  async #publish({ room, channel }: Visited, id: string, said: Said): Promise<void> {
     try {
       const { timestamp } = await channel.publish(said, { event: "chat", key: id });
       room.handleDelivered(id, timestamp);
@@ -209,7 +222,7 @@ export class Chat {
       this.#stopTyping();
       return;
     }
-    this.#joined.get(this.#current)?.channel.typing(true);
+    this.#visited.get(this.#current)?.channel.typing(true);
     clearTimeout(this.#typingTimer);
     this.#typingTimer = setTimeout(() => this.#stopTyping(), TYPING_STOPS_MS);
   }
@@ -218,12 +231,12 @@ export class Chat {
     if (this.#typingTimer !== undefined) {
       clearTimeout(this.#typingTimer);
       this.#typingTimer = undefined;
-      this.#joined.get(this.#current)?.channel.typing(false);
+      this.#visited.get(this.#current)?.channel.typing(false);
     }
   }
 
   #tellPresence(): void {
-    for (const { channel } of this.#joined.values()) {
+    for (const { channel } of this.#joined) {
       this.#setPresence(channel);
     }
   }
@@ -240,7 +253,7 @@ export class Chat {
 
   #draw(): void {
     this.#drawTimer = undefined;
-    const joined = this.#joined.get(this.#current);
+    const joined = this.#visited.get(this.#current);
     if (joined === undefined) {
       return;
     }
@@ -251,14 +264,14 @@ export class Chat {
     this.#view.drawRooms(
       this.#offered.map((channel) => ({
         channel,
-        isJoined: this.#joined.has(channel),
+        isJoined: this.#visited.get(channel)?.isJoined === true,
         isCurrent: channel === this.#current,
-        unread: channel === this.#current ? 0 : (this.#joined.get(channel)?.room.unread ?? 0),
+        unread: channel === this.#current ? 0 : (this.#visited.get(channel)?.room.unread ?? 0),
       })),
     );
     const writing = room.typing(Date.now());
     const names = writing.map((clientId) => people.nameOf(clientId) ?? "Somebody");
-    this.#view.drawRoom(room, people.list, typingText(names), this.#joined.size === 1);
+    this.#view.drawRoom(room, people.list, typingText(names), this.#joined.length === 1);
     if (writing.length > 0) {
       // Who stopped without a word is to vanish too.
       this.#drawTimer = setTimeout(() => this.#draw(), 1_000);

@@ -6,6 +6,8 @@ import { progressText, speedText, stateText, type UploadState } from "./upload-t
 
 /** A file up to this size is read once more to compare its sum with the server's. */
 const COMPARE_BYTES_MAX = 64 * 1024 * 1024;
+/** Shares of the file that are drawn. */
+const CELLS = 96;
 
 /** The upload: one file at a time, in chunks beside everything else, with a pause and over cuts. */
 export class Uploads {
@@ -20,6 +22,7 @@ export class Uploads {
   constructor(page: Document, client: Client) {
     this.#page = page;
     this.#client = client;
+    byId(page, "upload-cells", HTMLElement).append(...Array.from({ length: CELLS }, () => page.createElement("span")));
     this.#listen();
   }
 
@@ -145,8 +148,9 @@ export class Uploads {
     if (file === undefined) {
       return;
     }
-    const { acked }: UploadProgress = this.#upload?.progress ?? { acked: 0, sent: 0, size: file.size };
+    const { acked, sent }: UploadProgress = this.#upload?.progress ?? { acked: 0, sent: 0, size: file.size };
     const done = state === "done" ? file.size : acked;
+    this.#drawCells(done, Math.max(done, sent), file.size);
     byId(this.#page, "upload-progress", HTMLProgressElement).value = file.size === 0 ? 1 : done / file.size;
     this.#text("upload-name", `${file.name}, ${formatSize(file.size)}`);
     this.#text("upload-sent", progressText(done, file.size));
@@ -157,6 +161,17 @@ export class Uploads {
     this.#text("upload-pause", state === "paused" ? "Resume" : "Pause");
     byId(this.#page, "upload-cancel", HTMLElement).hidden = !isUnderWay;
     byId(this.#page, "upload-again", HTMLElement).hidden = isUnderWay;
+  }
+
+  #drawCells(stored: number, sent: number, size: number): void {
+    const cellsOf = (bytes: number): number => (size === 0 ? CELLS : Math.floor((bytes / size) * CELLS));
+    const [storedCells, sentCells] = [cellsOf(stored), cellsOf(sent)];
+    for (const [index, cell] of [...byId(this.#page, "upload-cells", HTMLElement).children].entries()) {
+      const state = index < storedCells ? "stored" : index < sentCells ? "sent" : "open";
+      if (cell instanceof HTMLElement && cell.dataset["cell"] !== state) {
+        cell.dataset["cell"] = state;
+      }
+    }
   }
 
   #text(id: string, text: string): void {
