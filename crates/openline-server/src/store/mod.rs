@@ -148,7 +148,9 @@ impl<T: Send + 'static> Store<T> {
     }
 
     /// Queues a record. The order of calls is the order in the log and of `committed`, where the
-    /// ticket comes back with the record's sequence or the error. Never waits for the disk.
+    /// ticket comes back with the record's sequence or the error. Never waits for the disk. On a thread
+    /// of a tokio runtime the writer hears of it when the tasks have run that are ready now, so such a
+    /// thread must not block until the ticket comes back.
     ///
     /// # Errors
     /// [`QueueFull`] gives the ticket back when more bytes wait than `queue_bytes_max`, when the store
