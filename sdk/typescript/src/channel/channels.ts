@@ -1,5 +1,6 @@
 import type { PublishOptions, Published } from "../client/client.js";
 import type { Core } from "../client/core.js";
+import { defer, type Deferred } from "../client/deferred.js";
 import { ClientError, serverError } from "../client/errors.js";
 import { createEvents } from "../client/events.js";
 import type { Message } from "../codec/codec.js";
@@ -105,7 +106,7 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
   let wasJoined = false;
   let retry: unknown;
   let typedAt = -Infinity;
-  let joining: { promise: Promise<void>; resolve: () => void; reject: (error: ClientError) => void } | undefined;
+  let joining: Deferred | undefined;
 
   const emit = (type: string, data: unknown): void => core.later(() => events.emit(type, data));
   const { presence, change, joined } = createPresence(core, name, () => state === "subscribed");
@@ -210,13 +211,7 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
       if (state === "subscribed") {
         return;
       }
-      if (!joining) {
-        let settle!: { resolve: () => void; reject: (error: ClientError) => void };
-        const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
-        promise.catch(() => {});
-        joining = { promise, ...settle };
-      }
-      const { promise } = joining;
+      const { promise } = (joining ??= defer());
       if (state === "unsubscribed") {
         state = "subscribing";
         if (core.isOnline) {

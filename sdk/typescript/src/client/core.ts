@@ -5,6 +5,7 @@ import { DEFAULTS } from "../machine/machine.js";
 import { websocket } from "../transport/websocket.js";
 import type { CoreClient, Sent } from "./client.js";
 import { ClientError, serverError } from "./errors.js";
+import { defer, type Deferred } from "./deferred.js";
 import { createEvents } from "./events.js";
 import { createLine } from "./line.js";
 import type { Auth, ClientOptions } from "./options.js";
@@ -58,7 +59,7 @@ export function createCore(options: ClientOptions<any>): Core {
   let wasReady = false;
   let lines = 0;
   let closed = false;
-  let connecting: { promise: Promise<void>; resolve: () => void; reject: (error: ClientError) => void } | undefined;
+  let connecting: Deferred | undefined;
   let stop: ClientError | undefined;
 
   const core: Core = {
@@ -153,16 +154,16 @@ export function createCore(options: ClientOptions<any>): Core {
       queue.cut();
       core.plug?.unready();
     },
-    status({ status: state, attempt, delay, code, reason }) {
+    status({ status: state, ...rest }) {
+      const { attempt, delay, code, reason } = rest;
       const isStopped = state === "stopped";
       setStatus({
         state,
-        attempt,
-        ...(delay !== undefined && delay !== null && { delay, retryAt: environment.now() + delay }),
-        ...(code !== undefined && { code, reason: reason! }),
+        ...rest,
+        ...(delay != null && { retryAt: environment.now() + delay }),
         ...line.who,
         ...(line.transport && { transport: line.transport.name }),
-      });
+      } as Status);
       if (wasReady ? state !== "online" && state !== "probing" : isStopped) {
         wasReady = false;
         emit("disconnected", { code: code ?? 4000, reason: reason ?? "the token expired", willRetry: !isStopped });
@@ -215,8 +216,6 @@ export function createCore(options: ClientOptions<any>): Core {
     if (stop) {
       added.call.settle(stop);
     }
-    // Who is interested in how it ended waits for the answer itself.
-    added.answer.catch(() => {});
     return added;
   };
 
@@ -244,13 +243,7 @@ export function createCore(options: ClientOptions<any>): Core {
         return;
       }
       stop = undefined;
-      if (!connecting) {
-        let settle!: { resolve: () => void; reject: (error: ClientError) => void };
-        const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
-        promise.catch(() => {});
-        connecting = { promise, ...settle };
-      }
-      const { promise } = connecting;
+      const { promise } = (connecting ??= defer());
       line.input("start");
       await (signal ? Promise.race([promise, aborted(signal)]) : promise);
     },
@@ -279,14 +272,17 @@ export function createCore(options: ClientOptions<any>): Core {
     },
     send(type, data, { volatile, ttl = ageMax } = {}) {
       if (volatile) {
+        const { promise: delivered, resolve, reject } = defer();
         const isSent = core.cast({ type, data });
-        const delivered = isSent ? Promise.resolve() : Promise.reject(offline());
-        delivered.catch(() => {});
+        if (isSent) {
+          resolve();
+        } else {
+          reject(offline());
+        }
         return { id: 0, state: isSent ? "delivered" : "failed", delivered } satisfies Sent;
       }
       const { call, answer } = enqueue({ type, data } as { type: string }, { timeout: ttl });
-      const delivered = answer.then(() => {});
-      delivered.catch(() => {});
+      const delivered = answer as Promise<unknown> as Promise<void>;
       return {
         id: call.id,
         get state() {

@@ -69,8 +69,8 @@ export function createLine(
     handling = true;
     for (let next; (next = inputs.shift()); ) {
       for (const effect of machine.handleInput(environment.now(), next)) {
-        const [[kind, value]] = Object.entries(effect) as [[string, unknown]];
-        perform[kind]!(value, effect);
+        const kind = Object.keys(effect)[0]!;
+        perform[kind]!((effect as any)[kind], effect);
       }
     }
     handling = false;
@@ -211,7 +211,7 @@ export function createLine(
       return refuse(g);
     }
     if (type !== "welcome") {
-      input({ heard: g, ...(type === "pong" && numbers(message, "retrySpread")) });
+      input({ heard: g, ...(type === "pong" && message) });
     }
     own[type]?.(g, message);
     events.message(message);
@@ -221,25 +221,24 @@ export function createLine(
     fail(g, 1002, "this is no Openline server: its first message is not `welcome`; look at the address");
 
   const identify = ({ clientId, user }: any): void => {
-    who = { ...who, ...(clientId && { clientId }), ...(user && { user }) };
+    who = { clientId, ...(user && { user }) };
   };
 
   const own: Record<string, (g: number, message: Message) => void> = {
     welcome(g, message) {
       welcome = message;
       identify(message);
-      input({ welcome: g, authenticated: !!message["authenticated"], ...numbers(message, "pingInterval", "retrySpread"), ...age(message) });
+      input({ welcome: g, ...message, ...age(message) } as unknown as Input);
     },
     auth_success(g, message) {
       identify(message);
       input({ authenticated: g, ...age(message) });
     },
-    auth_failed: (g, message) => input({ authFailed: g, code: message["code"] as string, reason: String(message["reason"]) }),
-    close: (g, message) => input({ closing: g, ...numbers(message, "code", "retryAfter") }),
+    auth_failed: (g, message) => input({ authFailed: g, ...message } as unknown as Input),
+    close: (g, message) => input({ closing: g, ...message }),
   };
 
-  const age = ({ expiresAt }: Message): { expiresIn?: number } =>
-    typeof expiresAt === "number" ? { expiresIn: expiresAt - environment.now() } : {};
+  const age = ({ expiresAt }: any): { expiresIn?: number } => expiresAt && { expiresIn: expiresAt - environment.now() };
 
   const send = (frame: string | Uint8Array): void => transport?.send(frame);
 
@@ -269,9 +268,4 @@ async function settled<T>(give: () => T | Promise<T>): Promise<T> {
 
 function text(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** Those fields that are there as numbers. */
-function numbers(message: Message, ...names: string[]): Record<string, number> {
-  return Object.fromEntries(names.map((name) => [name, message[name]]).filter(([, value]) => typeof value === "number")) as Record<string, number>;
 }

@@ -1,5 +1,6 @@
 import type { Message } from "../codec/codec.js";
 import type { Environment } from "../environment.js";
+import { defer } from "./deferred.js";
 import { ClientError } from "./errors.js";
 
 /** A message that the server answers, and what is to become of it. */
@@ -138,23 +139,18 @@ export function createQueue(
       const { timeout, signal, urgent } = how;
       const frame = encode({ ...message, id });
       const size = typeof frame === "string" ? new TextEncoder().encode(frame).length : frame.length;
-      let settle!: Call["settle"];
-      const answer = new Promise<Message>((resolve, reject) => {
-        settle = (error, value) => {
-          if (call.state === "delivered" || call.state === "failed") {
-            return;
-          }
-          clearTimeout(timer);
-          signal?.removeEventListener("abort", abort);
-          call.state = error ? "failed" : "delivered";
-          leave(call);
-          if (error) {
-            reject(error);
-          } else {
-            resolve(value!);
-          }
-        };
-      });
+      const { promise: answer, resolve, reject } = defer<Message>();
+      const settle: Call["settle"] = (error, value) => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", abort);
+        call.state = error ? "failed" : "delivered";
+        leave(call);
+        if (error) {
+          reject(error);
+        } else {
+          resolve(value!);
+        }
+      };
       const call: Call = { id, message, frame, bytes: size, how, state: "queued", tried: false, expiresAt: now() + timeout, settle };
       const abort = (): void => settle(new ClientError("aborted", `${message.type} was aborted`, { cause: signal!.reason }));
       const timer = setTimeout(() => late(call), Math.min(timeout, 2 ** 31 - 1));

@@ -8,8 +8,8 @@ export interface Status {
   readonly attempt: number;
   /** In `waiting`: when the next attempt begins, in milliseconds since 1970. Not there while the page is put away. */
   readonly retryAt?: number;
-  /** In `waiting`: how long the whole delay is, in milliseconds. */
-  readonly delay?: number;
+  /** In `waiting`: how long the whole delay is, in milliseconds; null while the page is put away. */
+  readonly delay?: number | null;
   /** In `waiting` and `stopped`: what the line or the attempt ended with. */
   readonly code?: number;
   /** In `waiting` and `stopped`: the same for people. */

@@ -1,7 +1,7 @@
 import { backoffDelay } from "./backoff.js";
 import { closePolicy } from "./close-policy.js";
 import type { Effect, Input, MachineOptions, Why } from "./input.js";
-import { type Event, type State, TRANSITIONS } from "./states.js";
+import { type Act, type Event, type State, TRANSITIONS } from "./states.js";
 
 /** What a client's line goes through. It has no clock, no chance and no sockets of its own. */
 export interface Machine {
@@ -77,51 +77,45 @@ export function createMachine(options: MachineOptions, random: () => number, tab
     }
   };
 
-  const acts = {
-    open_generation() {
+  const act = (name: Act, event: Event): void => {
+    if (name === "open_generation") {
       generation++;
       retryAfter = undefined;
-      agingAt = null;
       dueAt = now + connectTimeout;
       changed = true;
-    },
-    ask_token(event: Event) {
+    } else if (name === "ask_token") {
       asked = true;
       agingAt = null;
       effects.push({ askToken: generation, why: event === "aging" ? "refresh" : why });
       why = "connect";
-    },
-    open() {
-      line = true;
-      effects.push({ open: generation });
-    },
-    send_auth: () => effects.push({ auth: generation }),
-    ready: () => effects.push({ ready: generation }),
-    unready: () => effects.push({ unready: generation }),
-    ping(event: Event) {
-      effects.push({ ping: generation });
-      const timeout = event === "quiet" ? heartbeatTimeout : wakeTimeout;
-      // Somebody who wakes it again and again does not put off the end of a dead line.
-      if (state !== "probing" || now >= dueAt! || now + timeout < dueAt!) {
-        probeTimeout = timeout;
-        dueAt = now + timeout;
-      }
-    },
-    abandon(event: Event) {
+    } else if (name === "back_off") {
+      delay = backoffDelay(options, { attempt, open: isLive(), later: firm, retryAfter }, spread, random());
+      firm ||= retryAfter !== undefined;
+      dueAt = now + delay;
+    } else if (name === "hold") {
+      held = changed = true;
+      dueAt = delay = null;
+    } else if (name === "ping") {
+      probe(event);
+    } else if (name === "abandon") {
       if (line) {
         line = false;
         effects.push({ abandon: generation, code: event === "stop" ? 1000 : event === "frozen" ? 1001 : 4900 });
       }
-    },
-    back_off() {
-      delay = backoffDelay(options, { attempt, open: isLive(), later: firm, retryAfter }, spread, random());
-      firm ||= retryAfter !== undefined;
-      dueAt = now + delay;
-    },
-    hold() {
-      held = changed = true;
-      dueAt = delay = null;
-    },
+    } else {
+      line ||= name === "open";
+      effects.push({ [name === "send_auth" ? "auth" : name]: generation } as Effect);
+    }
+  };
+
+  const probe = (event: Event): void => {
+    effects.push({ ping: generation });
+    const timeout = event === "quiet" ? heartbeatTimeout : wakeTimeout;
+    // Somebody who wakes it again and again does not put off the end of a dead line.
+    if (state !== "probing" || now >= dueAt! || now + timeout < dueAt!) {
+      probeTimeout = timeout;
+      dueAt = now + timeout;
+    }
   };
 
   const fire = (event: Event, why?: [code: number, reason: string], later = false): void => {
@@ -130,7 +124,7 @@ export function createMachine(options: MachineOptions, random: () => number, tab
       return;
     }
     [code, reason] = why ?? [code, reason];
-    let [to] = row;
+    const [to] = row;
     if (to !== "online" && to !== "probing") {
       settle();
     }
@@ -145,9 +139,7 @@ export function createMachine(options: MachineOptions, random: () => number, tab
     }
     held = false;
     firm = later;
-    for (const act of row[1]) {
-      acts[act](event);
-    }
+    row[1].forEach((name) => act(name, event));
     if (to !== state) {
       changed = true;
       if (to === "authenticating") {
