@@ -25,7 +25,7 @@ web: web/node_modules/.package-lock.json ## Build the pages, web/src to web/dist
 
 check: fmt clippy tidy unit ## The quick gate: format, lints, rules, unit tests (needs Rust alone)
 
-test: setup fmt clippy tidy unit wasm web-check programs autobahn-quick peers ## All that a change must pass
+test: setup fmt clippy tidy unit wasm web-check sdk-check programs autobahn-quick peers ## All that a change must pass
 
 check-all: test long conformance doc deny fuzz ## test, and all that takes longer
 
@@ -78,6 +78,10 @@ web-check: web/node_modules/.package-lock.json ## Check the pages, and that web/
 	$(call say,Pages: types and built output and tests)
 	cd web && npm run check && npm test
 
+sdk-check: sdk/typescript/node_modules/.package-lock.json ## Check the TypeScript SDK: types, tests, sizes
+	$(call say,TypeScript SDK: types and tests and sizes)
+	cd sdk/typescript && npm run check && npm test && npm run size
+
 programs: ## Build what the conformance suite runs
 	$(call say,Programs under test)
 	cargo build --workspace --exclude tidy --all-features --bins --examples --locked
@@ -91,6 +95,8 @@ autobahn-quick: setup programs ## 331 of the Autobahn cases, server and client
 peers: setup programs sdk/typescript/node_modules/.package-lock.json ## Talk to real peers: other libraries, a browser, proxies
 	$(call say,Real peers)
 	OPENLINE_BIN=$(OPENLINE) .work/venv/bin/pytest conformance/tests
+	$(call say,TypeScript SDK: against the server)
+	cd sdk/typescript && OPENLINE_BIN=$(OPENLINE) npm run test:live
 
 doc: ## Build the documentation, with warnings as errors
 	$(call say,Documentation)
@@ -127,5 +133,5 @@ sdk/typescript/node_modules/.package-lock.json: sdk/typescript/package-lock.json
 	cd sdk/typescript && npm ci --no-audit --no-fund
 	touch $@
 
-.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit long wasm web-check \
+.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit long wasm web-check sdk-check \
 	programs autobahn-quick peers doc deny fuzz help

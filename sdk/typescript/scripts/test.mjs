@@ -16,7 +16,7 @@ const [folder = ".", ...only] = process.argv.slice(2);
 try {
   await build({
     absWorkingDir: root,
-    entryPoints: ["src/**/*.ts", "test/**/*.ts", "src/**/*.tsx", "test/**/*.tsx"],
+    entryPoints: ["src/**/*.ts", "test/**/*.ts", "src/**/*.tsx", "test/**/*.tsx", "examples/**/*.ts"],
     outbase: root,
     outdir: out,
     format: "esm",
@@ -25,7 +25,8 @@ try {
     sourcemap: "inline",
     logLevel: "error",
   });
-  await writeFile(join(out, "package.json"), '{"type":"module"}');
+  // With its name the package can be imported by the examples as others do.
+  await writeFile(join(out, "package.json"), '{"name":"@openline/client","type":"module","exports":"./src/index.js"}');
   await symlink(join(root, "node_modules"), join(out, "node_modules"));
   const tests = (await readdir(join(out, "test", folder))).filter((name) => name.endsWith(".test.js"));
   const paths = tests.sort().filter((name) => only.length === 0 || only.some((part) => name.includes(part)));

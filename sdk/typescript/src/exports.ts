@@ -6,7 +6,7 @@ export { type Codec, CodecError, type Message } from "./codec/codec.js";
 export { json } from "./codec/json.js";
 export { messagePack } from "./codec/message-pack.js";
 export { CloseCode, ErrorCode, Reason } from "./codes.js";
-export type { Contract, Schema } from "./contract.js";
+export { type Contract, type ContractTerms, defineContract, type Schema } from "./contract.js";
 export type { Environment, Page, PageEvent } from "./environment.js";
 export type { Uploadable } from "./transfer/source.js";
 export { type Upload, type UploadClient, type Uploaded, type UploadOptions, type UploadProgress, upload } from "./transfer/upload.js";

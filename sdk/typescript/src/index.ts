@@ -11,8 +11,8 @@ export type { Publication, Publisher } from "./channel/publication.js";
 export * from "./exports.js";
 
 /** Makes a client with channels. Nothing happens before `connect`. */
-export function createClient(options: ClientOptions): Client {
+export function createClient<const C = unknown>(options: ClientOptions<C>): Client<C> {
   const core = createCore(options);
   const publish = createPublish(core);
-  return Object.assign(core.client, { publish, channel: createChannels(core, publish) });
+  return Object.assign(core.client, { publish, channel: createChannels(core, publish) }) as Client<C>;
 }

@@ -35,19 +35,22 @@ export interface Gap {
 }
 
 /** The events of a channel. */
-export interface ChannelEvents {
-  publication: Publication;
+export interface ChannelEvents<P = any> {
+  publication: Publication<P[keyof P]>;
   gap: Gap;
+  /** What was missed while the line was down has come: so many publications. */
   recovered: { count: number };
   presence: PresenceChange;
   typing: { clientId: string; user?: string; isTyping: boolean };
+  /** `recovered` is false if something is missing, and undefined if nothing was to be recovered. */
   subscribed: { recovered: boolean | undefined; position: string | undefined };
   unsubscribed: { reason: string };
+  /** The channel cannot be joined. */
   error: ClientError;
 }
 
 /** A channel, seen by this client. Publications come in order, each once, and no gap is silent. */
-export interface Channel extends AsyncIterable<Publication> {
+export interface Channel<P = any> extends AsyncIterable<Publication<P[keyof P]>> {
   readonly name: string;
   readonly state: "unsubscribed" | "subscribing" | "subscribed";
   /** That of the last publication whose handlers are done, to be stored and given back as `since`. */
@@ -60,15 +63,17 @@ export interface Channel extends AsyncIterable<Publication> {
    * Handlers of publications (`publication`, or `event:chat` for those of one event) may return promises: the next
    * publication waits for them.
    */
-  on<K extends keyof ChannelEvents>(type: K, handler: (event: ChannelEvents[K]) => unknown): () => void;
-  on(type: `event:${string}`, handler: (publication: Publication) => unknown): () => void;
+  on<K extends keyof ChannelEvents<P>>(type: K, handler: (event: ChannelEvents<P>[K]) => unknown): () => void;
+  on<E extends keyof P & string>(type: `event:${E}`, handler: (publication: Publication<P[E]>) => unknown): () => void;
+  /** Removes a handler, or all of a type. */
   off(type: string, handler?: Handler): void;
   /** Publishes on this channel; it needs no subscription. */
   publish(data: unknown, options?: PublishOptions): Promise<Published>;
+  /** A page of what the channel has kept. By default only subscribers may ask. */
   history(options?: HistoryOptions): Promise<History>;
   /** Tells the others that somebody is writing here, or has stopped: at most once in 2 s, and never later than now. */
   typing(isTyping?: boolean): void;
   readonly presence: Presence;
   /** Subscribes, and gives publications one by one. The next one waits until it is asked for. */
-  [Symbol.asyncIterator](): AsyncIterator<Publication, undefined>;
+  [Symbol.asyncIterator](): AsyncIterator<Publication<P[keyof P]>, undefined>;
 }

@@ -109,6 +109,7 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
   let joining: Deferred | undefined;
 
   const emit = (type: string, data: unknown): void => core.later(() => events.emit(type, data));
+  const raise = (error: ClientError, isKnown = false): void => (isKnown || events.has("error") ? emit("error", error) : core.report(error));
   const { presence, change, joined } = createPresence(core, name, () => state === "subscribed");
   const leave = (): boolean => core.cast({ type: "unsubscribe", channels: [name] });
 
@@ -140,7 +141,11 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
     messages.forEach((message) => {
       const one = publication(message, replayed);
       seen = one.position ?? seen;
-      deliver("publication", one, one.position);
+      try {
+        deliver("publication", { ...one, data: core.conform("channels", name, one.data, one.type) }, one.position);
+      } catch (error) {
+        raise(error as ClientError);
+      }
     });
 
   const end = (reason: string, error?: ClientError): void => {
@@ -171,7 +176,8 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
       retry = environment.setTimeout(() => core.isOnline && state === "subscribing" && join(), delay);
     } else {
       users = 0;
-      emit("error", error);
+      // Whoever waits for `subscribe` is told by that.
+      raise(error, !!joining);
       end(error.message, error);
     }
   };

@@ -1,5 +1,6 @@
 import type { Message } from "../codec/codec.js";
 import { json } from "../codec/json.js";
+import type { Contract } from "../contract.js";
 import { type Environment, environment as surroundings } from "../environment.js";
 import { DEFAULTS } from "../machine/machine.js";
 import { websocket } from "../transport/websocket.js";
@@ -40,6 +41,8 @@ export interface Core {
   /** Tells the application what has happened since the last time. */
   tell(): void;
   readonly ageMax: number;
+  /** The payload of what came, if it is as the contract says. Throws if it is not. */
+  conform: Contract["conform"];
   plug?: Plug;
 }
 
@@ -66,6 +69,7 @@ export function createCore(options: ClientOptions<any>): Core {
     environment,
     auth: options.auth,
     ageMax,
+    conform: options.contract?.conform ?? ((_, __, data) => data),
     tell: () => tell(),
     get isOnline() {
       return line.isOnline;
@@ -94,6 +98,8 @@ export function createCore(options: ClientOptions<any>): Core {
   };
 
   const events = createEvents(core.handlerFailed);
+  /** Nothing that was told may stop what is told next. */
+  const failed = (error: unknown): void => (error instanceof ClientError ? core.report(error) : core.handlerFailed(error, "status"));
 
   /** Tells the application what has happened. Handlers may call the client; what follows from that is told after. */
   const tell = (): void => {
@@ -103,7 +109,7 @@ export function createCore(options: ClientOptions<any>): Core {
         try {
           one();
         } catch (error) {
-          core.handlerFailed(error, "");
+          failed(error);
         }
       }
       telling = false;
@@ -194,8 +200,9 @@ export function createCore(options: ClientOptions<any>): Core {
       } else if (message.type === "error" && message["upload"] === undefined) {
         core.report(serverError(message));
       } else if (!core.plug?.message(message)) {
-        // An error about a chunk is for whoever hears of its acknowledgement.
-        core.later(() => events.emit(message.type === "error" ? "chunk" : message.type, message.data, message));
+// An error about a chunk is for whoever hears of its acknowledgement.
+        const type = message.type === "error" ? "chunk" : message.type;
+        core.later(() => events.emit(type, core.conform("events", type, message.data), message));
       }
       core.later(() => events.emit("message", message));
       tell();
@@ -268,7 +275,7 @@ export function createCore(options: ClientOptions<any>): Core {
     once: events.once,
     off: events.off,
     async request(type, data, { idempotent, ...how } = {}) {
-      return (await core.call({ type, data }, { ...how, again: !!idempotent })).data;
+      return core.conform("requests", type, (await core.call({ type, data }, { ...how, again: !!idempotent })).data) as any;
     },
     send(type, data, { volatile, ttl = ageMax } = {}) {
       if (volatile) {

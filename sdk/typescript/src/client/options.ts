@@ -17,7 +17,7 @@ export interface AuthContext {
 export type Auth = (cx: AuthContext) => Promise<string | null> | string | null;
 
 /** What a client is made of. All times are in milliseconds. */
-export interface ClientOptions<C extends Contract = Contract> {
+export interface ClientOptions<C = unknown> {
   /**
    * Where the server is: `ws:`, `wss:`, `http:` or `https:`, or relative to the page. Without a path it is `/ws`.
    * A wrong address throws in `createClient`. A function is called for each attempt; what it throws is a failed attempt.
@@ -104,10 +104,11 @@ export interface ClientOptions<C extends Contract = Contract> {
     overflow?: "reject" | "dropOldest" | "wait";
   };
   /**
-   * What payloads look like. Types of all calls follow from it, and what comes is checked.
+   * What payloads look like, from `defineContract`. Types of all calls follow from it. What comes and does not conform is
+   * not delivered: it is an `error`. What is sent is not checked when the program runs.
    * @default anything
    */
-  contract?: C;
+  contract?: C & Contract;
   /**
    * Parts of the surroundings to replace, such as the class of sockets or the clock.
    * @default those of this script
