@@ -7,7 +7,7 @@ import WebSocket from "ws";
 import type { Environment } from "../../src/environment.js";
 
 /** Node 20 has no sockets of its own. */
-export const environment: Partial<Environment> = { WebSocket };
+export const environment: Partial<Environment> = { WebSocket: WebSocket as unknown as typeof globalThis.WebSocket };
 
 /** A server of this test. */
 export interface Server {
