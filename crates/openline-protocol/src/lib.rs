@@ -3,7 +3,8 @@
 //!
 //! Text or bytes in, a [`Request`] out ([`parse_request`]); a [`Reply`] or a [`Publication`] in,
 //! text or bytes out ([`Reply::encode`], [`Publication::encode`]). The payload of a publication is
-//! checked, but neither copied nor taken apart: it is a slice of the message that it came in.
+//! checked, but neither copied nor taken apart: it is a slice of the message that it came in. The other
+//! way round, for clients: [`Request::encode`] and [`Message::decode`].
 //!
 //! ```
 //! use bytes::Bytes;
@@ -27,6 +28,7 @@ mod fault;
 mod id;
 mod json;
 pub mod limits;
+mod message;
 mod msgpack;
 mod position;
 mod publication;
@@ -39,6 +41,10 @@ pub use codes::{BUILT_IN_TYPES, ErrorCode, Reason, UnknownCode, close};
 pub use data::Data;
 pub use fault::{Fault, OfTransfer};
 pub use id::Id;
+pub use message::{
+    DecodeError, Failure, HistoryPage, Message, PresenceChange, PresencePage, Published,
+    Subscribed, Subscription, Welcome,
+};
 pub use position::{BadPosition, Position};
 pub use publication::{Publication, Sender};
 pub use reply::{Joined, Member, Recovery, Reply, StoredFile, SubscribedTo};

@@ -8,5 +8,5 @@ mod from_json;
 mod read;
 mod write;
 
-pub(crate) use read::{Transcoded, transcode};
+pub(crate) use read::{Transcoded, transcode, transcode_nested};
 pub(crate) use write::MsgpackWriter;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::json::{write_base64, write_text};
 use crate::limits::DEPTH_MAX;
+use crate::message::DEPTH_MAX as MESSAGE_DEPTH_MAX;
 use crate::{ErrorCode, Fault};
 
 /// A message as JSON text, and the bytes that JSON would only carry as base64.
@@ -18,21 +19,21 @@ pub(crate) struct Transcoded {
 
 /// Reads one value, which must be all there is.
 pub(crate) fn transcode(input: &Bytes) -> Result<Transcoded, Fault> {
-    let mut transcoder = Transcoder {
-        input,
-        at: 0,
-        json: Vec::with_capacity(input.len() + input.len() / 4),
-        payloads: [None, None],
-        open: Vec::new(),
-    };
-    transcoder.value()?;
-    while transcoder.go_on()? {
-        transcoder.value()?;
-    }
-    if transcoder.at != input.len() {
-        return Err(invalid(format!("{} bytes follow the message", input.len() - transcoder.at)));
-    }
+    let mut transcoder = Transcoder::new(input, DEPTH_MAX);
+    transcoder.whole()?;
     Ok(Transcoded { json: transcoder.json, payloads: transcoder.payloads })
+}
+
+/// Where in the JSON text bytes stand, and the bytes, in this order.
+pub(crate) type Payloads = Vec<(usize, Bytes)>;
+
+/// As [`transcode`], for messages that hold other messages: as JSON text, with the bytes that stand
+/// under `data` at any depth, and where.
+pub(crate) fn transcode_nested(input: &Bytes) -> Result<(Vec<u8>, Payloads), Fault> {
+    let mut transcoder = Transcoder::new(input, MESSAGE_DEPTH_MAX);
+    transcoder.nested = Some(Vec::new());
+    transcoder.whole()?;
+    Ok((transcoder.json, transcoder.nested.unwrap_or_default()))
 }
 
 struct Transcoder<'a> {
@@ -40,8 +41,11 @@ struct Transcoder<'a> {
     at: usize,
     json: Vec<u8>,
     payloads: [Option<(usize, Bytes)>; 2],
-    /// The maps and arrays that are open; at most [`DEPTH_MAX`].
+    /// In place of `payloads`: the bytes under `data` at any depth.
+    nested: Option<Payloads>,
+    /// The maps and arrays that are open; at most `depth_max`.
     open: Vec<Open>,
+    depth_max: usize,
 }
 
 /// A map or array of which elements are to come.
@@ -51,6 +55,31 @@ struct Open {
     is_first: bool,
     /// Whether the member being read is the `data` of a message, or of its `data`.
     in_data: bool,
+}
+
+impl<'a> Transcoder<'a> {
+    fn new(input: &'a Bytes, depth_max: usize) -> Self {
+        Self {
+            input,
+            at: 0,
+            json: Vec::with_capacity(input.len() + input.len() / 4),
+            payloads: [None, None],
+            nested: None,
+            open: Vec::new(),
+            depth_max,
+        }
+    }
+
+    fn whole(&mut self) -> Result<(), Fault> {
+        self.value()?;
+        while self.go_on()? {
+            self.value()?;
+        }
+        match self.input.len() - self.at {
+            0 => Ok(()),
+            left => Err(invalid(format!("{left} bytes follow the message"))),
+        }
+    }
 }
 
 impl Transcoder<'_> {
@@ -90,7 +119,8 @@ impl Transcoder<'_> {
         let level = self.open.len();
         let within = self.open.iter().rev().skip(1).all(|open| open.in_data);
         if let Some(open) = self.open.last_mut() {
-            open.in_data = key == "data" && level <= self.payloads.len() && within;
+            let reachable = self.nested.is_some() || (level <= self.payloads.len() && within);
+            open.in_data = key == "data" && reachable;
         }
         Ok(())
     }
@@ -144,8 +174,8 @@ impl Transcoder<'_> {
     }
 
     fn open(&mut self, is_map: bool, left: u32) -> Result<(), Fault> {
-        if self.open.len() == DEPTH_MAX {
-            return Err(Fault::too_deep(DEPTH_MAX));
+        if self.open.len() == self.depth_max {
+            return Err(Fault::too_deep(self.depth_max));
         }
         self.json.push(if is_map { b'{' } else { b'[' });
         self.open.push(Open { is_map, left, is_first: true, in_data: false });
@@ -161,6 +191,13 @@ impl Transcoder<'_> {
     fn bytes(&mut self, len: usize) -> Result<(), Fault> {
         let bytes = self.take(len)?;
         let level = self.open.len();
+        if let Some(nested) = &mut self.nested {
+            if self.open.last().is_some_and(|open| open.in_data) {
+                nested.push((self.json.len(), self.input.slice_ref(bytes)));
+            }
+            write_base64(&mut self.json, bytes);
+            return Ok(());
+        }
         if self.open.iter().all(|open| open.in_data)
             && let Some(payload) = level.checked_sub(1).and_then(|l| self.payloads.get_mut(l))
         {

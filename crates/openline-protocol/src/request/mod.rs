@@ -1,6 +1,7 @@
 //! What a client sends.
 
 mod command;
+mod encode;
 mod fields;
 mod near_miss;
 mod params;
@@ -33,6 +34,13 @@ pub struct Request {
     pub command: Command,
     /// How many fields it had that nothing knows.
     pub unknown_fields: u32,
+}
+
+impl Request {
+    /// A message to be sent.
+    pub fn new(id: Option<Id>, command: Command) -> Self {
+        Self { id, command, unknown_fields: 0 }
+    }
 }
 
 /// What a client asks for.

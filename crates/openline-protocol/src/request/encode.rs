@@ -1,0 +1,152 @@
+//! How each message of a client is written.
+
+use super::{Command, HistoryQuery, Publish, Request, SubscribeTo};
+use crate::writer::{Message, Writer};
+use crate::{ChannelName, Data, Format};
+
+impl Request {
+    /// Appends the message to `out`. [`parse_request`](crate::parse_request) gives the same request back.
+    pub fn encode(&self, format: Format, out: &mut Vec<u8>) {
+        self.encode_to(format, out);
+    }
+}
+
+impl Command {
+    /// The `type` of its message.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Auth { .. } => "auth",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+            Self::Publish(_) => "publish",
+            Self::Presence { .. } => "presence",
+            Self::History(_) => "history",
+            Self::SetPresence { .. } => "setPresence",
+            Self::Typing { .. } => "typing",
+            Self::Ping => "ping",
+            Self::Other { kind, .. } => kind,
+        }
+    }
+}
+
+impl Message for Request {
+    fn write(&self, w: &mut impl Writer) {
+        w.open_map();
+        w.text_field("type", self.command.kind());
+        w.id_field(self.id.as_ref());
+        match &self.command {
+            Command::Auth { token } => w.text_field("token", token),
+            Command::Subscribe { channels } => {
+                w.key("channels");
+                w.list(channels, write_subscribe_to);
+            }
+            Command::Unsubscribe { channels } => {
+                w.key("channels");
+                w.list(channels, |w, channel| w.text(channel.as_str()));
+            }
+            Command::Publish(publish) => write_publish(w, publish),
+            Command::Presence { channel, after, limit } => {
+                w.text_field("channel", channel.as_str());
+                if let Some(after) = after {
+                    w.text_field("after", after);
+                }
+                if let Some(limit) = limit {
+                    w.unsigned_field("limit", u64::from(*limit));
+                }
+            }
+            Command::History(query) => write_history(w, query),
+            Command::SetPresence { channel, status, data } => {
+                write_set_presence(w, channel.as_ref(), status.as_deref(), data.as_ref());
+            }
+            Command::Typing { channel, is_typing } => {
+                w.text_field("channel", channel.as_str());
+                w.flag_field("isTyping", *is_typing);
+            }
+            Command::Ping => {}
+            Command::Other { data, .. } => {
+                if let Some(data) = data {
+                    w.data_field("data", data);
+                }
+            }
+        }
+        w.close_map();
+    }
+}
+
+fn write_subscribe_to<W: Writer>(w: &mut W, to: &SubscribeTo) {
+    w.open_map();
+    w.text_field("channel", to.channel.as_str());
+    if let Some(position) = to.position {
+        w.position_field("position", position);
+    }
+    if let Some(token) = &to.token {
+        w.text_field("token", token);
+    }
+    if let Some(history) = to.history {
+        w.unsigned_field("history", u64::from(history));
+    }
+    w.close_map();
+}
+
+fn write_publish(w: &mut impl Writer, publish: &Publish) {
+    w.text_field("channel", publish.channel.as_str());
+    if let Some(event) = &publish.event {
+        w.text_field("event", event);
+    }
+    w.data_field("data", &publish.data);
+    if let Some(key) = &publish.key {
+        w.text_field("key", key);
+    }
+    if !publish.echo {
+        w.flag_field("echo", false);
+    }
+    if publish.volatile {
+        w.flag_field("volatile", true);
+    }
+}
+
+fn write_history(w: &mut impl Writer, query: &HistoryQuery) {
+    w.text_field("channel", query.channel.as_str());
+    if let Some(limit) = query.limit {
+        w.unsigned_field("limit", u64::from(limit));
+    }
+    if let Some(since) = query.since {
+        w.position_field("since", since);
+    }
+    if let Some(before) = query.before {
+        w.position_field("before", before);
+    }
+    if let Some(time) = query.since_time {
+        w.unsigned_field("sinceTime", time);
+    }
+    if query.reverse {
+        w.flag_field("reverse", true);
+    }
+}
+
+fn write_set_presence(
+    w: &mut impl Writer,
+    channel: Option<&ChannelName>,
+    status: Option<&str>,
+    data: Option<&Data>,
+) {
+    // With nothing beside it, an object in `data` that looks like parameters would be taken for them.
+    let alone =
+        channel.is_none() && status.is_none() && data.is_some_and(|data| *data != Data::null());
+    if alone {
+        w.key("data");
+        w.open_map();
+    }
+    if let Some(channel) = channel {
+        w.text_field("channel", channel.as_str());
+    }
+    if let Some(status) = status {
+        w.text_field("status", status);
+    }
+    if let Some(data) = data {
+        w.data_field("data", data);
+    }
+    if alone {
+        w.close_map();
+    }
+}
