@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use openline_ws_proto::handshake::client::{Handshake, RequestError, ResponseError};
 use openline_ws_proto::handshake::{HeadError, HeadReader, encode_request};
 use openline_ws_proto::{Config, Connection, DeflateOptions, Limits, MaskKey, Role, Timeouts};
-use tokio::io::{AsyncRead, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::websocket::WebSocket;
@@ -159,7 +159,34 @@ impl Connector {
         opened.unwrap_or(Err(ConnectError::Timeout(self.timeout)))
     }
 
+    /// As [`Connector::connect`], on a stream that leads to the host of `url` already: a socket of
+    /// the system, a tunnel, a stream in memory. Nothing is resolved, proxied or encrypted.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn connect_over<S>(&self, url: &str, stream: S) -> Result<WebSocket<S>, ConnectError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let address = Address::parse(url)?;
+        let opened = self.handshake(&address, async { Ok(stream) });
+        let opened = tokio::time::timeout(self.timeout, Box::pin(opened)).await;
+        opened.unwrap_or(Err(ConnectError::Timeout(self.timeout)))
+    }
+
     async fn open(&self, address: &Address) -> Result<WebSocket<Transport>, ConnectError> {
+        let transport = async {
+            let stream = self.reach(address).await?;
+            self.secure(address, stream).await
+        };
+        self.handshake(address, transport).await
+    }
+
+    async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        address: &Address,
+        transport: impl Future<Output = Result<S, ConnectError>>,
+    ) -> Result<WebSocket<S>, ConnectError> {
         // Checked before anything is sent, so that a mistake here costs the server nothing.
         let mut headers = self.headers.clone();
         if let Some(authorization) = address.authorization() {
@@ -169,8 +196,7 @@ impl Connector {
         let (request, handshake) =
             Handshake::new(&address.uri, rand::random(), &self.protocols, deflate, &headers)
                 .map_err(ConnectError::Request)?;
-        let stream = self.reach(address).await?;
-        let mut transport = self.secure(address, stream).await?;
+        let mut transport = transport.await?;
         transport.write_all(&encode_request(&request)).await.map_err(ConnectError::Io)?;
         transport.flush().await.map_err(ConnectError::Io)?;
         let head = read_head(&mut transport).await?;
