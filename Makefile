@@ -68,6 +68,7 @@ long: ## Run the tests that take minutes: 100 kills, 1,000 cuts
 	$(call say,Long tests)
 	cargo test -p openline-server --locked --test cuts -- --ignored --test-threads=1
 	cargo test -p openline --locked --test durability -- --ignored
+	cargo test -p openline-client --locked --test cuts -- --ignored
 
 wasm: ## Build the pure crates for a machine without sockets and clocks
 	$(call say,The pure crates for wasm32)

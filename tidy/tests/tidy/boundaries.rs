@@ -35,7 +35,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("openline-protocol", &["base64", "bytes", "bytestring", "serde_json"]),
     ("openline-engine", &["bytestring", "openline-protocol", "slab"]),
-    ("openline-client", &[]),
+    (
+        "openline-client",
+        &[
+            "bytestring",
+            "futures-core",
+            "http",
+            "openline-protocol",
+            "openline-ws",
+            "rand",
+            "serde",
+            "serde_json",
+            "tokio",
+        ],
+    ),
     (
         "openline-server",
         &[
