@@ -9,6 +9,8 @@ export const TICKER = "ticker";
 const HISTORY = 60;
 /** The picture's label is read out on demand; it need not follow each price. */
 const LABEL_MS = 5_000;
+/** For people who asked for less motion, time moves on in steps of this. */
+const CALM_DRAW_MS = 1_000;
 
 /** The live price: a channel that the server feeds, drawn. */
 export class Ticker {
@@ -21,6 +23,7 @@ export class Ticker {
   #recovered = 0;
   #labelAt = 0;
   #isEvenFrame = false;
+  #drawnAt = 0;
 
   constructor(page: Document, view: Window, client: Client, audit: Audit) {
     this.#page = page;
@@ -51,9 +54,6 @@ export class Ticker {
     this.#live += Number(!replayed);
     this.#recovered += Number(isRecovered);
     this.#drawNumbers(now);
-    if (!this.#view.isMoving) {
-      this.#view.draw(now);
-    }
   }
 
   #drawNumbers(now: number): void {
@@ -77,9 +77,11 @@ export class Ticker {
   /** 30 pictures a second are smooth enough for a line that moves 10 pixels in that time. */
   #animate(view: Window): void {
     const frame = (): void => {
+      const now = Date.now();
       this.#isEvenFrame = !this.#isEvenFrame;
-      if (this.#view.isMoving && this.#isEvenFrame) {
-        this.#view.draw(Date.now());
+      if (this.#view.isMoving ? this.#isEvenFrame : now - this.#drawnAt >= CALM_DRAW_MS) {
+        this.#drawnAt = now;
+        this.#view.draw(now);
       }
       view.requestAnimationFrame(frame);
     };
