@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use openline_engine::{Broadcast, Delivery, Encoding, Outlet};
+use openline_engine::{Broadcast, Change, Delivery, Encoding, Outlet};
 use openline_protocol::{Format, Member, Reply};
 use openline_ws::{Message, Prepared, PreparedBatch, Sender, TrySendError};
 
@@ -247,7 +247,7 @@ fn write(broadcast: &Broadcast, format: Format, out: &mut Vec<u8>) {
                 updated: &change.updated,
                 left: &change.left,
                 count: change.count,
-                complete: change.complete,
+                complete: names_everybody(change),
             };
             reply.encode(format, out);
         }
@@ -262,6 +262,12 @@ fn write(broadcast: &Broadcast, format: Format, out: &mut Vec<u8>) {
             reply.encode(format, out);
         }
     }
+}
+
+/// On the wire, `complete` means that `joined` is everybody: a client forgets all it knew before.
+fn names_everybody(change: &Change) -> bool {
+    let only_joined = change.updated.is_empty() && change.left.is_empty();
+    only_joined && change.joined.len() as u64 == change.count
 }
 
 fn progress_of_broadcast(broadcast: &Broadcast) -> Progress {
