@@ -1,4 +1,5 @@
-//! The demo's ticker: a price on the channel `ticker`, once a second while somebody listens.
+//! The demo's ticker: a price on the channel `ticker`, once a second while somebody listens, and a
+//! minute longer.
 
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ const EVENT: &str = "tick";
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// So many more are published when the last subscriber has gone: who only lost the line has something
+/// to recover then.
+const LINGER: u32 = 60;
 
 /// A price in hundredths, where it begins and where it turns back.
 const BEGIN: i64 = 10_000;
@@ -41,9 +46,14 @@ pub(crate) async fn run(node: &Node, mut stop: watch::Receiver<bool>) {
 
 async fn tick(node: &Node, channel: &ChannelName) {
     let mut price = BEGIN;
+    let mut left = 0_u32;
     loop {
         tokio::time::sleep(EVERY).await;
-        if node.exchange.subscribers(channel) == 0 {
+        left = match node.exchange.subscribers(channel) {
+            0 => left.saturating_sub(1),
+            _ => LINGER,
+        };
+        if left == 0 {
             continue;
         }
         let change = step(price, rand::random());

@@ -51,3 +51,17 @@ async fn there_is_none_where_it_is_not_wanted() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_only_listener_finds_what_it_missed_when_it_is_back() {
+    let server = TestServer::start();
+    let subscribe = |position: Option<&str>| json!({ "type": "subscribe", "id": 1, "channel": "ticker", "position": position });
+    let (mut line, _) = Talk::greeted(&server.url("/ws")).await;
+    let joined = line.ask(&subscribe(None)).await;
+    drop(line);
+    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    let (mut line, _) = Talk::greeted(&server.url("/ws")).await;
+    let back = line.ask(&subscribe(joined["data"]["ticker"]["position"].as_str())).await;
+    assert_eq!(back["data"]["ticker"]["recovered"], true, "{back}");
+    assert!(!back["data"]["ticker"]["messages"].as_array().unwrap().is_empty(), "{back}");
+}
