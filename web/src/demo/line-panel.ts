@@ -73,10 +73,7 @@ export class LinePanel {
     }
     const chosen = this.#page.querySelector<HTMLInputElement>("input[name=cut-for]:checked");
     this.#cutFor = Number(chosen?.value ?? 0);
-    const positions = this.#watched
-      .channels()
-      .flatMap(({ name, position }): [string, string][] => (position === undefined ? [] : [[name, position]]));
-    this.#audit.handleCut(new Map(positions), Date.now());
+    this.#beginAudit();
     this.#cutter.cut();
     if (this.#cutFor > 0) {
       this.#mendsAt = Date.now() + this.#cutFor;
@@ -94,6 +91,13 @@ export class LinePanel {
     this.#draw();
   }
 
+  #beginAudit(): void {
+    const positions = this.#watched
+      .channels()
+      .flatMap(({ name, position }): [string, string][] => (position === undefined ? [] : [[name, position]]));
+    this.#audit.handleCut(new Map(positions), Date.now());
+  }
+
   #handleStatus(status: Status): void {
     if (status.code !== undefined) {
       this.#lastClose = { code: status.code, ...(status.reason === undefined ? {} : { reason: status.reason }) };
@@ -102,6 +106,11 @@ export class LinePanel {
     if (isOpen !== this.#wasOpen) {
       this.#wasOpen = isOpen;
       this.#watched.handleLine(isOpen);
+      if (status.state !== "stopped" && !isOpen && !this.#cutter.isCut) {
+        // Lost without the button, as when the server is started anew: that is looked into as well.
+        this.#beginAudit();
+        this.#audit.handleMended();
+      }
       if (isOpen) {
         this.#audit.handleOnline(Date.now());
         setTimeout(() => void this.#check(), SETTLE_MS);

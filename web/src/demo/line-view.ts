@@ -153,7 +153,7 @@ export function wordsOf(verdict: Verdict, facts: Pick<LineFacts, "cutFor" | "que
     case "cut":
       return { title: cutTitle(facts.cutFor), text: `No network for this page. ${waits}`, items: [], isSure: true };
     case "returning":
-      return { title: "On the way back", text: `The network is there again. ${waits}`, items: [], isSure: true };
+      return { title: "On the way back", text: `Opening a line again. ${waits}`, items: [], isSure: true };
     case "checking":
       return { title: "Checking", text: "Back. Asking the server what was published meanwhile.", items: [], isSure: true };
     case "done": {
