@@ -43,7 +43,7 @@ pub use fault::{Fault, OfTransfer};
 pub use id::Id;
 pub use message::{
     DecodeError, Failure, HistoryPage, Message, PresenceChange, PresencePage, Published,
-    Subscribed, Subscription, Welcome,
+    Subscribed, Subscription, UploadOpen, Welcome,
 };
 pub use position::{BadPosition, Position};
 pub use publication::{Publication, Sender};

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use openline_protocol::{
-    ChannelName, Command, Data, DecodeError, ErrorCode, Fault, Format, HistoryQuery, Id, Joined,
-    Member, Message, Position, Publication, Publish, Reason, Recovery, Reply, Request, Sender,
-    SubscribeTo, SubscribedTo, parse_request,
+    ChannelName, Chunk, Command, Complete, Data, DecodeError, ErrorCode, Fault, Format,
+    HistoryQuery, Id, Joined, Member, Message, NewFile, Position, Publication, Publish, Reason,
+    Recovery, Reply, Request, Sender, StoredFile, SubscribeTo, SubscribedTo, Upload, parse_request,
 };
 use proptest::prelude::*;
 use support::any_json;
@@ -104,6 +104,20 @@ fn commands(data: Data) -> Vec<Command> {
         set(None, None, Some(data.clone())),
         Command::Other { kind: "roll".into(), data: Some(data.clone()) },
     ];
+    let file = NewFile {
+        name: "a/b.txt".into(),
+        size: Some(3),
+        content_type: Some("text/plain".into()),
+        key: Some("k".into()),
+    };
+    let chunk = Chunk { upload: "u-1".into(), offset: 7, data: Bytes::from_static(b"\x00\xff") };
+    all.extend([
+        Command::Upload(Upload::Begin(file)),
+        Command::Upload(Upload::Resume("u-1".into())),
+        Command::Chunk(chunk),
+        Command::Complete(Complete { upload: "u-1".into(), sha256: Some([0xa7; 32]) }),
+        Command::Cancel { upload: "u-1".into() },
+    ]);
     for (echo, volatile) in [(true, false), (false, true)] {
         all.push(Command::Publish(Publish {
             channel: channel("a"),
@@ -132,7 +146,7 @@ fn a_server_reads_every_request_as_the_client_wrote_it() {
             }
         }
     }
-    assert_eq!(read, 3 * 14 * 3 * 2);
+    assert_eq!(read, 3 * 19 * 3 * 2);
 }
 
 proptest! {
@@ -287,6 +301,39 @@ fn what_a_session_is_told_is_read_as_it_was_written() {
             is_typing: false,
         });
         assert!(matches!(typing, Message::Typing { is_typing: false, .. }));
+    }
+}
+
+#[test]
+fn what_is_said_about_files_is_read_as_it_was_written() {
+    let file = StoredFile {
+        upload: "u-1".into(),
+        name: "cat.jpg".to_owned(),
+        size: 3,
+        content_type: "image/jpeg".to_owned(),
+        sha256: "9f86".to_owned(),
+        url: "/uploads/u-1".to_owned(),
+        expires_at: 9,
+    };
+    for format in FORMATS {
+        let reply = |reply: &Reply<'_>| read(format, |format, out| reply.encode(format, out));
+        let (id, upload) = (Some(Id::from(1)), "u-1");
+        let open = reply(&Reply::UploadOpen {
+            id: id.as_ref(),
+            upload,
+            offset: 5,
+            chunk_max: 6,
+            window: 7,
+            expires_at: 8,
+        });
+        let Message::UploadOpen { open, .. } = open else { panic!("{open:?}") };
+        assert_eq!((open.offset, open.chunk_max, open.window, open.expires_at), (5, 6, 7, 8));
+        let stored = reply(&Reply::ChunkStored { id: None, upload, offset: 5 });
+        assert!(matches!(stored, Message::ChunkStored { id: None, offset: 5, .. }), "{stored:?}");
+        let complete = reply(&Reply::UploadComplete { id: id.as_ref(), file: &file });
+        assert_eq!(complete, Message::UploadComplete { id: id.clone(), file: file.clone() });
+        let gone = reply(&Reply::UploadCancelled { id: id.as_ref(), upload });
+        assert_eq!(gone.id(), id.as_ref());
     }
 }
 

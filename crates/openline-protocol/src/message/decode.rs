@@ -6,9 +6,9 @@ use bytestring::ByteString;
 use super::object::{Object, Source, channel, missing};
 use super::{
     DecodeError, Failure, HistoryPage, Message, PresenceChange, PresencePage, Published,
-    Subscribed, Subscription, Welcome,
+    Subscribed, Subscription, UploadOpen, Welcome,
 };
-use crate::{ErrorCode, Format, Member, Publication, Reason, Recovery, Sender};
+use crate::{ErrorCode, Format, Member, Publication, Reason, Recovery, Sender, StoredFile};
 
 /// The type of publications that have no event.
 const NO_EVENT: &str = "message";
@@ -74,6 +74,14 @@ pub(super) fn decode(format: Format, input: &Bytes) -> Result<Message, DecodeErr
             reason: message.required("reason")?,
             position: message.position("position")?,
         },
+        "upload" => Message::UploadOpen { id, open: upload_open(&message)? },
+        "chunk" => Message::ChunkStored {
+            id,
+            upload: message.required("upload")?,
+            offset: message.unsigned("offset").ok_or_else(|| missing("offset", "a number"))?,
+        },
+        "complete" => Message::UploadComplete { id, file: stored_file(&message)? },
+        "cancel" => Message::UploadCancelled { id, upload: message.required("upload")? },
         "error" => Message::Error { id, failure: failure(&message)? },
         _ if id.is_none() && message.has("channel") => Message::Publication(publication(&message)?),
         _ => Message::Other { id, kind, data: message.data() },
@@ -198,6 +206,32 @@ fn history(message: &Object<'_>) -> Result<HistoryPage, DecodeError> {
         messages: publications(&data)?,
         position: data.position("position")?,
         more: data.flag("more").unwrap_or(false),
+    })
+}
+
+fn upload_open(message: &Object<'_>) -> Result<UploadOpen, DecodeError> {
+    let data = message.object("data").ok_or_else(|| missing("data", "an object"))?;
+    let number = |name| data.unsigned(name).ok_or_else(|| missing(name, "a number"));
+    Ok(UploadOpen {
+        upload: data.required("upload")?,
+        offset: number("offset")?,
+        chunk_max: number("chunkMax")?,
+        window: number("window")?,
+        expires_at: data.unsigned("expiresAt").unwrap_or_default(),
+    })
+}
+
+fn stored_file(message: &Object<'_>) -> Result<StoredFile, DecodeError> {
+    let data = message.object("data").ok_or_else(|| missing("data", "an object"))?;
+    let text = |name| data.byte_string(name).unwrap_or_default().to_string();
+    Ok(StoredFile {
+        upload: data.shared("upload").ok_or_else(|| missing("upload", "text"))?,
+        name: text("name"),
+        size: data.unsigned("size").unwrap_or_default(),
+        content_type: text("contentType"),
+        sha256: text("sha256"),
+        url: text("url"),
+        expires_at: data.unsigned("expiresAt").unwrap_or_default(),
     })
 }
 

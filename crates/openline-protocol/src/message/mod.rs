@@ -8,7 +8,9 @@ use std::fmt;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::{ChannelName, Data, ErrorCode, Format, Id, Member, Position, Publication, Recovery};
+use crate::{
+    ChannelName, Data, ErrorCode, Format, Id, Member, Position, Publication, Recovery, StoredFile,
+};
 
 /// How deep a message may be nested. A payload of the deepest message that a client may send comes
 /// back inside `subscribed`, which adds five levels of its own.
@@ -59,6 +61,14 @@ pub enum Message {
     Close { code: u16, reason: ByteString, retry_after_ms: Option<u64> },
     /// `unrecovered`: messages are missing on a live line.
     Unrecovered { channel: ChannelName, reason: ByteString, position: Option<Position> },
+    /// `upload`: a transfer may begin, or go on.
+    UploadOpen { id: Option<Id>, open: UploadOpen },
+    /// `chunk`: all before the offset is stored.
+    ChunkStored { id: Option<Id>, upload: ByteString, offset: u64 },
+    /// `complete`.
+    UploadComplete { id: Option<Id>, file: StoredFile },
+    /// `cancel`.
+    UploadCancelled { id: Option<Id>, upload: ByteString },
     /// `error`.
     Error { id: Option<Id>, failure: Failure },
     /// A message of a channel.
@@ -88,6 +98,10 @@ impl Message {
             | Self::History { id, .. }
             | Self::PresenceSet { id }
             | Self::Pong { id, .. }
+            | Self::UploadOpen { id, .. }
+            | Self::ChunkStored { id, .. }
+            | Self::UploadComplete { id, .. }
+            | Self::UploadCancelled { id, .. }
             | Self::Error { id, .. }
             | Self::Other { id, .. } => id.as_ref(),
             Self::Welcome(_)
@@ -194,6 +208,21 @@ pub struct HistoryPage {
     pub position: Option<Position>,
     /// Whether there are more in the same direction.
     pub more: bool,
+}
+
+/// A transfer may begin, or go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadOpen {
+    /// What names it.
+    pub upload: ByteString,
+    /// How many bytes are stored: the next chunk begins there.
+    pub offset: u64,
+    /// Bytes that a chunk may have.
+    pub chunk_max: u64,
+    /// Bytes that may be sent and not acknowledged.
+    pub window: u64,
+    /// When it is forgotten, unless something of it comes before.
+    pub expires_at: u64,
 }
 
 /// Why something was not done.

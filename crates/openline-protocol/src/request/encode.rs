@@ -1,6 +1,8 @@
 //! How each message of a client is written.
 
-use super::{Command, HistoryQuery, Publish, Request, SubscribeTo};
+use super::{
+    Chunk, Command, Complete, HistoryQuery, NewFile, Publish, Request, SubscribeTo, Upload,
+};
 use crate::writer::{Message, Writer};
 use crate::{ChannelName, Data, Format};
 
@@ -24,6 +26,10 @@ impl Command {
             Self::SetPresence { .. } => "setPresence",
             Self::Typing { .. } => "typing",
             Self::Ping => "ping",
+            Self::Upload(_) => "upload",
+            Self::Chunk(_) => "chunk",
+            Self::Complete(_) => "complete",
+            Self::Cancel { .. } => "cancel",
             Self::Other { kind, .. } => kind,
         }
     }
@@ -63,6 +69,20 @@ impl Message for Request {
                 w.flag_field("isTyping", *is_typing);
             }
             Command::Ping => {}
+            Command::Upload(upload) => write_upload(w, upload),
+            Command::Chunk(Chunk { upload, offset, data }) => {
+                w.text_field("upload", upload);
+                w.unsigned_field("offset", *offset);
+                w.data_field("data", &Data::Binary(data.clone()));
+            }
+            Command::Complete(Complete { upload, sha256 }) => {
+                w.text_field("upload", upload);
+                if let Some(sum) = sha256 {
+                    let digits: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+                    w.text_field("sha256", &digits);
+                }
+            }
+            Command::Cancel { upload } => w.text_field("upload", upload),
             Command::Other { data, .. } => {
                 if let Some(data) = data {
                     w.data_field("data", data);
@@ -70,6 +90,23 @@ impl Message for Request {
             }
         }
         w.close_map();
+    }
+}
+
+fn write_upload(w: &mut impl Writer, upload: &Upload) {
+    let NewFile { name, size, content_type, key } = match upload {
+        Upload::Resume(upload) => return w.text_field("upload", upload),
+        Upload::Begin(file) => file,
+    };
+    w.text_field("name", name);
+    if let Some(size) = size {
+        w.unsigned_field("size", *size);
+    }
+    if let Some(kind) = content_type {
+        w.text_field("contentType", kind);
+    }
+    if let Some(key) = key {
+        w.text_field("key", key);
     }
 }
 
