@@ -432,8 +432,12 @@ test("who is there is listed in whole, kept up to date, and told to those who li
   const before = presence.getSnapshot();
   server.line.send({ type: "presence", channel: "room", data: { joined: [{ clientId: "c" }], updated: [{ ...ann, status: "away" }], left: [bob], count: 2, complete: false } });
   assert.deepEqual([[...presence.members.values()].map(({ clientId, status }) => [clientId, status]), before.members.size, changes], [[["a", "away"], ["c", undefined]], 2, 2]);
-  server.line.send({ type: "presence", channel: "room", data: { joined: [ann], updated: [], left: [], count: 1, complete: true } });
+  server.line.send({ type: "presence", channel: "room", data: { joined: [], updated: [], left: [{ clientId: "c" }], count: 1, complete: true } });
   assert.deepEqual([...presence.members.keys()], ["a"]);
+  // A change that does not add up: the list is asked for again.
+  server.line.send({ type: "presence", channel: "room", data: { joined: [], updated: [], left: [], count: 2, complete: false } });
+  await clock.settle();
+  assert.deepEqual([...presence.members.values()], [ann, bob]);
   assert.deepEqual(await presence.list(), [ann, bob]);
   client.close();
 });

@@ -24,7 +24,7 @@ export interface PresenceChange {
   readonly updated: readonly Member[];
   readonly left: readonly Member[];
   readonly count: number;
-  /** `joined` is everybody who is there. */
+  /** Whether the lists name everybody. */
   readonly complete: boolean;
 }
 
@@ -48,6 +48,8 @@ export interface PresenceInside {
 }
 
 const EMPTY: PresenceSnapshot = { members: new Map(), count: 0 };
+/** A channel with more members is not listed again because a change did not name everybody. */
+const LOADED_MAX = 1000;
 /** A list longer than a million is not asked for in whole. */
 const PAGES_MAX = 1000;
 
@@ -55,22 +57,31 @@ const PAGES_MAX = 1000;
 export function createPresence(core: Core, channel: string, isSubscribed: () => boolean): PresenceInside {
   const listeners = new Set<() => void>();
   let snapshot = EMPTY;
+  let isLoading = false;
   let mine: { status?: string; data?: unknown } | undefined;
 
-  const change = ({ joined = [], updated = [], left = [], count, complete }: Partial<PresenceChange>): void => {
-    const members = new Map(complete ? [] : snapshot.members);
+  const replace = (members: ReadonlyMap<string, Member>, count: number): void => {
+    snapshot = { members, count };
+    core.later(() => {
+      for (const listener of [...listeners]) {
+        listener();
+      }
+    });
+  };
+
+  const change = ({ joined, updated, left, count }: PresenceChange): void => {
+    const members = new Map(snapshot.members);
     for (const member of [...joined, ...updated]) {
       members.set(member.clientId, member);
     }
     for (const { clientId } of left) {
       members.delete(clientId);
     }
-    snapshot = { members, count: count ?? members.size };
-    core.later(() => {
-      for (const listener of [...listeners]) {
-        listener();
-      }
-    });
+    replace(members, count);
+    // More has happened than was told: who came and went at once, or more than one message names.
+    if (members.size !== count && count <= LOADED_MAX) {
+      load();
+    }
   };
 
   const list = async (): Promise<Member[]> => {
@@ -86,14 +97,14 @@ export function createPresence(core: Core, channel: string, isSubscribed: () => 
   };
 
   const load = (): void => {
-    if (isSubscribed() && listeners.size > 0) {
-      list().then(
-        (joined) => {
-          change({ joined, complete: true });
+    if (isSubscribed() && listeners.size > 0 && !isLoading) {
+      isLoading = true;
+      list()
+        .then((all) => replace(new Map(all.map((member) => [member.clientId, member])), all.length), (error) => isSubscribed() && core.report(error))
+        .finally(() => {
+          isLoading = false;
           core.tell();
-        },
-        (error) => core.report(error),
-      );
+        });
     }
   };
 
