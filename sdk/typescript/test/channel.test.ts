@@ -455,6 +455,22 @@ test("what a client says of itself is said again on the next line", async () => 
   client.close();
 });
 
+test("who goes from room to room does not keep them all, and an object that was let go does not do harm", async () => {
+  const { client, clock } = await online({}, joins());
+  const old = client.channel("room");
+  await old.subscribe();
+  old.unsubscribe();
+  await clock.settle();
+  const room = client.channel("room");
+  assert.notEqual(room, old);
+  await assert.rejects(old.subscribe(), { code: "invalid", message: /let go/ });
+  room.on("gap", () => {});
+  await room.subscribe();
+  room.unsubscribe();
+  assert.equal(client.channel("room"), room);
+  client.close();
+});
+
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }

@@ -367,6 +367,18 @@ test("a frame that is not a message ends its line: the next one recovers what wa
   client.close();
 });
 
+test("what the server pushes by the name of one of the client's own events is told by message alone, once", async () => {
+  const { client, server } = await online();
+  const told: unknown[] = [];
+  client.on("message", (message) => void told.push(message));
+  client.on("connected", (event) => void told.push(event));
+  client.on("status", (event) => void told.push(event));
+  const pushed = [{ type: "connected", data: 1 }, { type: "status", data: 2 }, { type: "message", channel: "user:ann", data: 3 }];
+  pushed.forEach((message) => server.line.send(message));
+  assert.deepEqual(told, pushed);
+  client.close();
+});
+
 test("a request of the server is answered with what the handler returns", async () => {
   const { client, server } = await online();
   client.on("ask", async (data) => data + 1);

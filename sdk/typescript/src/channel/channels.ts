@@ -82,14 +82,34 @@ export function createChannels(core: Core, publish: Publish): (name: string, opt
   return (name, options) => {
     let inside = insides.get(name);
     if (!inside) {
-      inside = createChannel(core, publish, name, options ?? {}, () => joinAll([inside!]));
-      insides.set(name, inside);
+      const made: Inside = createChannel(core, publish, name, options ?? {}, {
+        join: () => joinAll([made]),
+        keep() {
+          if ((insides.get(name) ?? made) !== made) {
+            throw new ClientError("invalid", `this object of ${name} was let go: ask client.channel again`);
+          }
+          insides.set(name, made);
+        },
+        letGo: () => insides.delete(name),
+      });
+      inside = made;
+      insides.set(name, made);
     }
     return inside.channel;
   };
 }
 
-function createChannel(core: Core, publish: Publish, name: string, options: ChannelOptions, join: () => void): Inside {
+/** What a channel needs of the others. */
+interface Surroundings {
+  /** Sends `subscribe`. */
+  join(): void;
+  /** Keeps the channel under its name. */
+  keep(): void;
+  /** Nobody uses the channel: who goes from room to room does not keep them all. */
+  letGo(): void;
+}
+
+function createChannel(core: Core, publish: Publish, name: string, options: ChannelOptions, { join, keep, letGo }: Surroundings): Inside {
   const { environment } = core;
   const { recover = true, history: newest, token } = options;
   const events = createEvents(core.handlerFailed);
@@ -213,6 +233,7 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
     on: events.on,
     off: events.off,
     async subscribe() {
+      keep();
       users++;
       if (state === "subscribed") {
         return;
@@ -229,7 +250,10 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
     unsubscribe() {
       if (users > 0 && --users === 0) {
         leave();
-        end("left by the application", new ClientError("aborted", `${name} was left before it was joined`));
+        end("left by the application", new ClientError("aborted", `${name} was left`));
+        if (events.size === 0) {
+          letGo();
+        }
         core.tell();
       }
     },

@@ -7,7 +7,7 @@ export function endpoint(given: string | URL, base?: string): string {
   try {
     url = new URL(given, base);
   } catch {
-    throw new SyntaxError(`${given} is not a URL; one is like wss://example.com/ws`);
+    throw new SyntaxError(`${given} is not a URL like wss://example.com/ws`);
   }
   if (!/^(ws|http)s?:$/.test(url.protocol)) {
     throw new SyntaxError(`${given}: the scheme has to be ws, wss, http or https`);

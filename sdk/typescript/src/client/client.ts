@@ -169,6 +169,9 @@ export interface Client<C = unknown> extends CoreClient<C> {
    * published, however often it was sent.
    */
   publish(channel: string, data: unknown, options?: PublishOptions): Promise<Published>;
-  /** The channel of this name, always the same object; its options count the first time. Nothing happens before `subscribe`. */
+  /**
+   * The channel of this name. It is the same object as long as it is subscribed to or has handlers, and options count the
+   * first time. Nothing happens before `subscribe`.
+   */
   channel<N extends string>(name: N, options?: ChannelOptions): Channel<Payloads<C, N>>;
 }

@@ -47,6 +47,8 @@ export interface Core {
 }
 
 const REQUEST_TIMEOUT = 10_000;
+/** What the client tells by these names must not be taken for what the server pushes. */
+const OWN_EVENTS = ["connected", "disconnected", "reconnecting", "maxRetriesReached", "status", "error", "message"];
 
 /** Makes the inside of a client. */
 export function createCore(options: ClientOptions<any>): Core {
@@ -202,7 +204,9 @@ export function createCore(options: ClientOptions<any>): Core {
       } else if (!core.plug?.message(message)) {
 // An error about a chunk is for whoever hears of its acknowledgement.
         const type = message.type === "error" ? "chunk" : message.type;
-        core.later(() => events.emit(type, core.conform("events", type, message.data), message));
+        if (!OWN_EVENTS.includes(type)) {
+          core.later(() => events.emit(type, core.conform("events", type, message.data), message));
+        }
       }
       core.later(() => events.emit("message", message));
       tell();
@@ -325,7 +329,7 @@ export function createCore(options: ClientOptions<any>): Core {
 
 /** Why a volatile message was not sent. */
 export function offline(): ClientError {
-  return new ClientError("disconnected", "the line is not open, and volatile messages do not wait for it", { retryable: true });
+  return new ClientError("disconnected", "the line is not open, and this does not wait for it", { retryable: true });
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

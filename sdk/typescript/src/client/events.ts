@@ -10,6 +10,7 @@ export interface Events {
   /** Calls the handlers of a type and gives what they return. `failed` takes what one throws, now or later. */
   emit(type: string, data: unknown, message?: unknown): unknown[];
   has(type: string): boolean;
+  readonly size: number;
   /** The handler that was there first. */
   first(type: string): Handler | undefined;
   clear(): void;
@@ -51,6 +52,9 @@ export function createEvents(failed: (error: unknown, type: string) => void): Ev
         }
       }),
     has: (type) => handlers.has(type),
+    get size() {
+      return handlers.size;
+    },
     first: (type) => handlers.get(type)?.values().next().value,
     clear: () => handlers.clear(),
   };

@@ -115,7 +115,7 @@ export function createLine(
     }
     const factory = chooseTransport(factories, environment);
     if (!factory) {
-      return fail(g, 1002, "no transport works here; where there is no WebSocket, give one as environment.WebSocket");
+      return fail(g, 1002, "no transport works here: give a class as environment.WebSocket");
     }
     transport = factory.open(
       { url: address, codec, environment, ...(token !== null && { token }), resume: events.resume() },
@@ -218,7 +218,7 @@ export function createLine(
   };
 
   const refuse = (g: number): void =>
-    fail(g, 1002, "this is no Openline server: its first message is not `welcome`; look at the address");
+    fail(g, 1002, "this is no Openline server: its first message is not `welcome`");
 
   const identify = ({ clientId, user }: any): void => {
     who = { clientId, ...(user && { user }) };
