@@ -47,6 +47,8 @@ async fn ask(ws: &mut WebSocket<DuplexStream>, message: Value) -> Value {
 async fn other_lines_talk_on_while_the_disk_is_stuck() {
     let input = shard::inputs(NonZeroUsize::MIN).remove(0);
     let shard = input.shard.clone();
+    // A shard to which no connections can come any more stops.
+    let _connections = input.connections.clone();
     let node = Arc::new(node::for_test([shard.clone()].into()));
     let stop = watch::Sender::new(false);
     tokio::spawn(shard::run(input, node.clone(), stop.subscribe()));
