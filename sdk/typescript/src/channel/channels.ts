@@ -46,11 +46,14 @@ export function createChannels(core: Core, publish: Publish): (name: string, opt
       );
       const isPending = tokens.some((token) => token instanceof Promise);
       const given = isPending ? await Promise.all(tokens) : tokens;
-      const { data } = await core.call(
+      await core.call(
         { type: "subscribe", channels: asks.map(({ request }, i) => ({ ...request, ...(given[i] && { token: given[i] }) })) },
-        { urgent: true },
+        {
+          urgent: true,
+          // A publication may come in the same piece of a stream as the answer, right behind it.
+          answered: ({ data }) => some.forEach(({ channel: { name } }, i) => asks[i]!.answer((data as any)[name] ?? {})),
+        },
       );
-      some.forEach(({ channel: { name } }, i) => asks[i]!.answer((data as any)[name] ?? {}));
     } catch (error) {
       if (some.length > 1 && !(error as ClientError).retryable) {
         some.forEach((inside) => void join([inside]));

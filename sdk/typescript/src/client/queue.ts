@@ -27,6 +27,8 @@ export interface CallOptions {
   again?: boolean;
   /** Whether it belongs to the present line, goes before what waits, and ends with the line. */
   urgent?: boolean;
+  /** Takes the answer before anything is taken in that came after it: a promise would be too late for that. */
+  answered?: (answer: Message) => void;
 }
 
 /** How much may wait. */
@@ -141,6 +143,9 @@ export function createQueue(
       const size = typeof frame === "string" ? new TextEncoder().encode(frame).length : frame.length;
       const { promise: answer, resolve, reject } = defer<Message>();
       const settle: Call["settle"] = (error, value) => {
+        if (call.state === "delivered" || call.state === "failed") {
+          return;
+        }
         clearTimeout(timer);
         signal?.removeEventListener("abort", abort);
         call.state = error ? "failed" : "delivered";
@@ -148,6 +153,7 @@ export function createQueue(
         if (error) {
           reject(error);
         } else {
+          how.answered?.(value!);
           resolve(value!);
         }
       };
