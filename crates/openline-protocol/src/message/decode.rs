@@ -8,7 +8,7 @@ use super::{
     DecodeError, Failure, HistoryPage, Message, PresenceChange, PresencePage, Published,
     Subscribed, Subscription, UploadOpen, Welcome,
 };
-use crate::{ErrorCode, Format, Member, Publication, Reason, Recovery, Sender, StoredFile};
+use crate::{ErrorCode, Format, Id, Member, Publication, Reason, Recovery, Sender, StoredFile};
 
 /// The type of publications that have no event.
 const NO_EVENT: &str = "message";
@@ -74,14 +74,7 @@ pub(super) fn decode(format: Format, input: &Bytes) -> Result<Message, DecodeErr
             reason: message.required("reason")?,
             position: message.position("position")?,
         },
-        "upload" => Message::UploadOpen { id, open: upload_open(&message)? },
-        "chunk" => Message::ChunkStored {
-            id,
-            upload: message.required("upload")?,
-            offset: message.unsigned("offset").ok_or_else(|| missing("offset", "a number"))?,
-        },
-        "complete" => Message::UploadComplete { id, file: stored_file(&message)? },
-        "cancel" => Message::UploadCancelled { id, upload: message.required("upload")? },
+        "upload" | "chunk" | "complete" | "cancel" => transfer(&kind, id, &message)?,
         "error" => Message::Error { id, failure: failure(&message)? },
         _ if id.is_none() && message.has("channel") => Message::Publication(publication(&message)?),
         _ => Message::Other { id, kind, data: message.data() },
@@ -206,6 +199,19 @@ fn history(message: &Object<'_>) -> Result<HistoryPage, DecodeError> {
         messages: publications(&data)?,
         position: data.position("position")?,
         more: data.flag("more").unwrap_or(false),
+    })
+}
+
+fn transfer(kind: &str, id: Option<Id>, message: &Object<'_>) -> Result<Message, DecodeError> {
+    Ok(match kind {
+        "upload" => Message::UploadOpen { id, open: upload_open(message)? },
+        "chunk" => Message::ChunkStored {
+            id,
+            upload: message.required("upload")?,
+            offset: message.unsigned("offset").ok_or_else(|| missing("offset", "a number"))?,
+        },
+        "complete" => Message::UploadComplete { id, file: stored_file(message)? },
+        _ => Message::UploadCancelled { id, upload: message.required("upload")? },
     })
 }
 
