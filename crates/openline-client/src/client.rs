@@ -200,7 +200,7 @@ impl Client {
     /// A request that changes nothing: it goes out again where the line was lost.
     pub(crate) async fn ask(&self, command: Command) -> Result<Message, Error> {
         let timeout = Some(self.handle.request_timeout);
-        let message = Outgoing { command, again: true, timeout, volatile: false };
+        let message = Outgoing { command, again: true, timeout, volatile: false, patient: false };
         self.handle.shared.call(message).await
     }
 }

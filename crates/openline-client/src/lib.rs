@@ -28,6 +28,7 @@
 //! - [`Client::channel`] gives a [`Subscription`], a stream of [`ChannelEvent`]s. After a lost line it goes
 //!   on where it was; if messages are missing, it says so in their place. A reader that does not keep
 //!   up reads from the history later, and holds up nobody.
+//! - [`Client::upload`] sends a file, over as many lines as it takes.
 //! - [`Client::request`], [`Client::history`], [`Client::presence`], [`Client::on`] for what the server asks.
 //!
 //! Every call ends: with its answer, or with an [`Error`] that says whether to try again. Every future
@@ -59,10 +60,11 @@ mod publish;
 mod request;
 mod shared;
 mod status;
+mod upload;
 
 pub use openline_protocol::{
     ChannelName, Data, ErrorCode, Failure, Format, Member, Position, PresenceChange, Published,
-    Reason, Sender,
+    Reason, Sender, StoredFile,
 };
 pub use openline_ws::{Proxy, tls};
 
@@ -80,3 +82,4 @@ pub use presence::SetPresence;
 pub use publish::Publish;
 pub use request::Request;
 pub use status::Status;
+pub use upload::{Upload, UploadControl};

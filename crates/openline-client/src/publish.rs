@@ -78,7 +78,8 @@ impl IntoFuture for Publish {
                 volatile: self.volatile,
             });
             let again = !self.volatile;
-            let message = Outgoing { command, again, timeout: None, volatile: self.volatile };
+            let message =
+                Outgoing { command, again, timeout: None, volatile: self.volatile, patient: false };
             match self.client.handle.shared.call(message).await? {
                 Message::Published { published, .. } => Ok(published),
                 _ => Err(Error::Unexpected),

@@ -62,6 +62,7 @@ impl IntoFuture for Request {
                 again: self.idempotent,
                 timeout: Some(self.timeout),
                 volatile: false,
+                patient: false,
             };
             match self.client.handle.shared.call(message).await? {
                 Message::Other { data, .. } => Ok(data.unwrap_or_else(Data::null)),

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use openline_protocol::Data;
-use tokio::sync::Notify;
+use openline_protocol::{Data, Message};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::auth::Auth;
@@ -86,18 +86,23 @@ impl Shared {
         }
     }
 
-    /// Sends a message and waits for its answer.
-    pub(crate) async fn call(
+    /// Hands a message over, once there is room for it.
+    pub(crate) async fn hand_over(
         self: &Arc<Self>,
-        message: Outgoing,
-    ) -> Result<openline_protocol::Message, Error> {
+        message: &Outgoing,
+    ) -> Result<oneshot::Receiver<Result<Message, Error>>, Error> {
         self.run();
-        let answer = loop {
-            match self.with(|core, now| core.submit(now, &message))? {
-                Admission::Taken(answer) => break answer,
+        loop {
+            match self.with(|core, now| core.submit(now, message))? {
+                Admission::Taken(answer) => return Ok(answer),
                 Admission::Full(room) => room.notified().await,
             }
-        };
+        }
+    }
+
+    /// Sends a message and waits for its answer.
+    pub(crate) async fn call(self: &Arc<Self>, message: Outgoing) -> Result<Message, Error> {
+        let answer = self.hand_over(&message).await?;
         // The core answers everything before it goes.
         answer.await.unwrap_or(Err(Error::ConnectionLost))
     }

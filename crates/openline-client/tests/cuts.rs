@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use openline_client::{ChannelEvent, Client, Overflow, Queue, Subscription};
@@ -39,16 +41,18 @@ async fn run(cuts: u32, messages: u64) {
     second.connect().await.unwrap();
     let to_first = first.channel("to-first").subscribe().await.unwrap();
     let to_second = second.channel("to-second").subscribe().await.unwrap();
+    let progress = Arc::new(AtomicU64::new(0));
     let work = async {
         tokio::join!(
-            read(to_first, messages),
-            read(to_second, messages),
+            read(to_first, messages, &progress),
+            read(to_second, messages, &progress),
             write(&first, "to-second", messages),
             write(&second, "to-first", messages),
         )
     };
-    let done =
-        tokio::spawn(cut(cuts, [first_scissors, second_scissors], [first.clone(), second.clone()]));
+    let every = 2 * messages / u64::from(cuts);
+    let ends = [(first_scissors, first.clone()), (second_scissors, second.clone())];
+    let done = tokio::spawn(cut(cuts, every, progress.clone(), ends));
     let (first_gaps, second_gaps, (), ()) = work.await;
     let made = done.await.unwrap();
     assert_eq!((first_gaps, second_gaps), (0, 0));
@@ -56,13 +60,14 @@ async fn run(cuts: u32, messages: u64) {
 }
 
 /// Reads the numbers from 0 on, each once and in order. Returns how many gaps were told.
-async fn read(mut subscription: Subscription, messages: u64) -> u32 {
+async fn read(mut subscription: Subscription, messages: u64, progress: &AtomicU64) -> u32 {
     let (mut next, mut gaps) = (0, 0);
     while next < messages {
         match subscription.next().await {
             Some(ChannelEvent::Publication(publication)) => {
                 assert_eq!(publication.json::<u64>().unwrap(), next);
                 next += 1;
+                progress.fetch_add(1, Ordering::Relaxed);
             }
             Some(ChannelEvent::Gap { .. }) => gaps += 1,
             Some(_) => {}
@@ -97,16 +102,17 @@ async fn settle(publish: <openline_client::Publish as IntoFuture>::IntoFuture) {
     publish.await.unwrap();
 }
 
-/// Cuts one line after the other, each when its client has one and has used it for a moment.
-async fn cut(cuts: u32, scissors: [Scissors; 2], clients: [Client; 2]) -> u32 {
+/// Cuts one line after the other, evenly over all that is read.
+async fn cut(cuts: u32, every: u64, read: Arc<AtomicU64>, ends: [(Scissors, Client); 2]) -> u32 {
     for number in 0..cuts {
-        let at = number as usize % 2;
-        let mut status = clients[at].status();
+        let (scissors, client) = &ends[number as usize % 2];
+        while read.load(Ordering::Relaxed) < u64::from(number) * every {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let mut status = client.status();
         status.wait_for(|status| status.is_online()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(u64::from(number * 7 % 40))).await;
-        scissors[at].cut();
+        scissors.cut();
         status.wait_for(|status| !status.is_online()).await.unwrap();
-        clients[at].wake();
     }
     cuts
 }

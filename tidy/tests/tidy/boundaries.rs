@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "openline-client",
         &[
+            "bytes",
             "bytestring",
             "futures-core",
             "http",

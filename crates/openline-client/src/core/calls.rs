@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openline_protocol::limits::MESSAGE_BYTES_MAX;
-use openline_protocol::{Command, Data, Id, Message, Request};
+use openline_protocol::{Command, Data, Format, Id, Message, Request};
 use tokio::sync::{Notify, oneshot};
 
 use super::queue::Item;
@@ -22,6 +22,8 @@ pub(crate) struct Outgoing {
     pub(crate) timeout: Option<Duration>,
     /// Whether it is to be refused where it would have to wait for a line.
     pub(crate) volatile: bool,
+    /// Whether it waits for room, whatever the queue says.
+    pub(crate) patient: bool,
 }
 
 /// What becomes of it.
@@ -43,12 +45,16 @@ impl Core {
         }
         let id = self.id();
         let request = Request::new(Some(Id::from(id)), message.command.clone());
-        let frame = Frame::encode(self.format, &request);
+        // Bytes of files go as they are. The server reads a message by the kind of its frame.
+        let is_chunk = matches!(request.command, Command::Chunk(_));
+        let format = if is_chunk { Format::MessagePack } else { self.format };
+        let frame = Frame::encode(format, &request);
         if frame.len() > MESSAGE_BYTES_MAX {
             return Err(Error::TooLarge { bytes: frame.len() });
         }
         if !self.queue.has_room(frame.len()) {
             match self.queue.overflow() {
+                _ if message.patient => return Ok(Admission::Full(self.queue.room.clone())),
                 Overflow::Wait => return Ok(Admission::Full(self.queue.room.clone())),
                 Overflow::DropOldest if self.queue.drop_oldest(frame.len()) => {}
                 Overflow::DropOldest | Overflow::Reject => return Err(Error::QueueFull),
