@@ -229,7 +229,9 @@ impl Stripes {
             answers.extend(retries);
             answers.push((waiter, answer));
         }
-        self.tail.publish_all(visible);
+        if !visible.is_empty() {
+            self.tail.publish_all(visible);
+        }
         for (waiter, answer) in answers {
             // Who has gone meanwhile does not need to know.
             let _ = waiter.send(answer);
