@@ -57,11 +57,17 @@ async fn the_only_listener_finds_what_it_missed_when_it_is_back() {
     let server = TestServer::start();
     let subscribe = |position: Option<&str>| json!({ "type": "subscribe", "id": 1, "channel": "ticker", "position": position });
     let (mut line, _) = Talk::greeted(&server.url("/ws")).await;
-    let joined = line.ask(&subscribe(None)).await;
+    line.ask(&subscribe(None)).await;
+    let seen = loop {
+        let came = line.next().await.unwrap();
+        if came["type"] == "tick" {
+            break came["position"].as_str().unwrap().to_owned();
+        }
+    };
     drop(line);
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
     let (mut line, _) = Talk::greeted(&server.url("/ws")).await;
-    let back = line.ask(&subscribe(joined["data"]["ticker"]["position"].as_str())).await;
+    let back = line.ask(&subscribe(Some(&seen))).await;
     assert_eq!(back["data"]["ticker"]["recovered"], true, "{back}");
     assert!(!back["data"]["ticker"]["messages"].as_array().unwrap().is_empty(), "{back}");
 }
