@@ -105,6 +105,9 @@ function createEvents(failed) {
       }
     }),
     has: (type) => handlers.has(type),
+    get size() {
+      return handlers.size;
+    },
     first: (type) => handlers.get(type)?.values().next().value,
     clear: () => handlers.clear()
   };
@@ -222,25 +225,33 @@ function iterate(channel) {
 
 // ../sdk/typescript/src/channel/presence.ts
 var EMPTY = { members: /* @__PURE__ */ new Map(), count: 0 };
+var LOADED_MAX = 1e3;
 var PAGES_MAX = 1e3;
 function createPresence(core, channel, isSubscribed) {
   const listeners = /* @__PURE__ */ new Set();
   let snapshot = EMPTY;
+  let isLoading = false;
   let mine;
-  const change = ({ joined = [], updated = [], left = [], count, complete }) => {
-    const members = new Map(complete ? [] : snapshot.members);
+  const replace = (members, count) => {
+    snapshot = { members, count };
+    core.later(() => {
+      for (const listener of [...listeners]) {
+        listener();
+      }
+    });
+  };
+  const change = ({ joined, updated, left, count }) => {
+    const members = new Map(snapshot.members);
     for (const member of [...joined, ...updated]) {
       members.set(member.clientId, member);
     }
     for (const { clientId } of left) {
       members.delete(clientId);
     }
-    snapshot = { members, count: count ?? members.size };
-    core.later(() => {
-      for (const listener of [...listeners]) {
-        listener();
-      }
-    });
+    replace(members, count);
+    if (members.size !== count && count <= LOADED_MAX) {
+      load();
+    }
   };
   const list = async () => {
     const all = [];
@@ -254,14 +265,12 @@ function createPresence(core, channel, isSubscribed) {
     return all;
   };
   const load = () => {
-    if (isSubscribed() && listeners.size > 0) {
-      list().then(
-        (joined) => {
-          change({ joined, complete: true });
-          core.tell();
-        },
-        (error) => core.report(error)
-      );
+    if (isSubscribed() && listeners.size > 0 && !isLoading) {
+      isLoading = true;
+      list().then((all) => replace(new Map(all.map((member) => [member.clientId, member])), all.length), (error) => isSubscribed() && core.report(error)).finally(() => {
+        isLoading = false;
+        core.tell();
+      });
     }
   };
   return {
@@ -311,11 +320,14 @@ function createChannels(core, publish) {
       );
       const isPending = tokens.some((token) => token instanceof Promise);
       const given = isPending ? await Promise.all(tokens) : tokens;
-      const { data } = await core.call(
+      await core.call(
         { type: "subscribe", channels: asks.map(({ request }, i) => ({ ...request, ...given[i] && { token: given[i] } })) },
-        { urgent: true }
+        {
+          urgent: true,
+          // A publication may come in the same piece of a stream as the answer, right behind it.
+          answered: ({ data }) => some.forEach(({ channel: { name } }, i) => asks[i].answer(data[name] ?? {}))
+        }
       );
-      some.forEach(({ channel: { name } }, i) => asks[i].answer(data[name] ?? {}));
     } catch (error) {
       if (some.length > 1 && !error.retryable) {
         some.forEach((inside) => void join([inside]));
@@ -345,13 +357,23 @@ function createChannels(core, publish) {
   return (name, options) => {
     let inside = insides.get(name);
     if (!inside) {
-      inside = createChannel(core, publish, name, options ?? {}, () => joinAll([inside]));
-      insides.set(name, inside);
+      const made = createChannel(core, publish, name, options ?? {}, {
+        join: () => joinAll([made]),
+        keep() {
+          if ((insides.get(name) ?? made) !== made) {
+            throw new ClientError("invalid", `this object of ${name} was let go: ask client.channel again`);
+          }
+          insides.set(name, made);
+        },
+        letGo: () => insides.delete(name)
+      });
+      inside = made;
+      insides.set(name, made);
     }
     return inside.channel;
   };
 }
-function createChannel(core, publish, name, options, join) {
+function createChannel(core, publish, name, options, { join, keep, letGo }) {
   const { environment: environment2 } = core;
   const { recover = true, history: newest, token } = options;
   const events = createEvents(core.handlerFailed);
@@ -461,6 +483,7 @@ function createChannel(core, publish, name, options, join) {
     on: events.on,
     off: events.off,
     async subscribe() {
+      keep();
       users++;
       if (state === "subscribed") {
         return;
@@ -477,7 +500,10 @@ function createChannel(core, publish, name, options, join) {
     unsubscribe() {
       if (users > 0 && --users === 0) {
         leave();
-        end("left by the application", new ClientError("aborted", `${name} was left before it was joined`));
+        end("left by the application", new ClientError("aborted", `${name} was left`));
+        if (events.size === 0) {
+          letGo();
+        }
         core.tell();
       }
     },
@@ -1005,7 +1031,7 @@ function endpoint(given, base) {
   try {
     url = new URL(given, base);
   } catch {
-    throw new SyntaxError(`${given} is not a URL; one is like wss://example.com/ws`);
+    throw new SyntaxError(`${given} is not a URL like wss://example.com/ws`);
   }
   if (!/^(ws|http)s?:$/.test(url.protocol)) {
     throw new SyntaxError(`${given}: the scheme has to be ws, wss, http or https`);
@@ -1085,7 +1111,7 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
     }
     const factory = chooseTransport(factories, environment2);
     if (!factory) {
-      return fail(g, 1002, "no transport works here; where there is no WebSocket, give one as environment.WebSocket");
+      return fail(g, 1002, "no transport works here: give a class as environment.WebSocket");
     }
     transport = factory.open(
       { url: address, codec, environment: environment2, ...token !== null && { token }, resume: events.resume() },
@@ -1181,7 +1207,7 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
     own[type]?.(g, message);
     events.message(message);
   };
-  const refuse = (g) => fail(g, 1002, "this is no Openline server: its first message is not `welcome`; look at the address");
+  const refuse = (g) => fail(g, 1002, "this is no Openline server: its first message is not `welcome`");
   const identify = ({ clientId, user }) => {
     who = { clientId, ...user && { user } };
   };
@@ -1295,6 +1321,9 @@ function createQueue(limits, { now, setTimeout: setTimeout2, clearTimeout: clear
       const size = typeof frame === "string" ? new TextEncoder().encode(frame).length : frame.length;
       const { promise: answer, resolve, reject } = defer();
       const settle = (error, value) => {
+        if (call2.state === "delivered" || call2.state === "failed") {
+          return;
+        }
         clearTimeout2(timer);
         signal?.removeEventListener("abort", abort);
         call2.state = error ? "failed" : "delivered";
@@ -1302,6 +1331,7 @@ function createQueue(limits, { now, setTimeout: setTimeout2, clearTimeout: clear
         if (error) {
           reject(error);
         } else {
+          how.answered?.(value);
           resolve(value);
         }
       };
@@ -1361,6 +1391,7 @@ function full(why) {
 
 // ../sdk/typescript/src/client/core.ts
 var REQUEST_TIMEOUT = 1e4;
+var OWN_EVENTS = ["connected", "disconnected", "reconnecting", "maxRetriesReached", "status", "error", "message"];
 function createCore(options) {
   const { queue: limits = {}, backoff = {}, heartbeat = {} } = options;
   const { base, max, later: delayLater, attemptsMax } = backoff;
@@ -1504,7 +1535,9 @@ function createCore(options) {
         core.report(serverError(message));
       } else if (!core.plug?.message(message)) {
         const type = message.type === "error" ? "chunk" : message.type;
-        core.later(() => events.emit(type, core.conform("events", type, message.data), message));
+        if (!OWN_EVENTS.includes(type)) {
+          core.later(() => events.emit(type, core.conform("events", type, message.data), message));
+        }
       }
       core.later(() => events.emit("message", message));
       tell();
@@ -1619,7 +1652,7 @@ function createCore(options) {
   return core;
 }
 function offline() {
-  return new ClientError("disconnected", "the line is not open, and volatile messages do not wait for it", { retryable: true });
+  return new ClientError("disconnected", "the line is not open, and this does not wait for it", { retryable: true });
 }
 function aborted(signal) {
   return new Promise((_, reject) => {

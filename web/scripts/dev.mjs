@@ -14,8 +14,11 @@ const port = Number(process.argv[3] ?? 5173);
 const KINDS = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml" };
 /** Pages at a name without an ending, as the server has them. */
 const PAGES = /** @type {Readonly<Record<string, string>>} */ ({ "/": "index.html", "/bench": "bench.html", "/dashboard": "dashboard.html" });
-/** The policy that the server sends with its pages, so that what it forbids fails here too. */
+/** The policies that the server sends with its pages, so that what they forbid fails here too. */
 const POLICY = "default-src 'self'; connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'";
+const STRICT_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+  "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 const folder = await mkdtemp(join(tmpdir(), "openline-dev-"));
 /** One build at a time; pages that come meanwhile wait for it. */
@@ -34,7 +37,7 @@ const pages = createServer(async (incoming, response) => {
     }
     await building;
     const content = await readFile(join(folder, name));
-    response.writeHead(200, { "content-type": `${kind}; charset=utf-8`, "content-security-policy": POLICY });
+    response.writeHead(200, { "content-type": `${kind}; charset=utf-8`, "content-security-policy": name === "dashboard.html" ? STRICT_POLICY : POLICY });
     response.end(content);
   } catch (error) {
     response.writeHead(500, { "content-type": "text/plain; charset=utf-8" });

@@ -1,0 +1,3 @@
+import { DashboardPage } from "./page.js";
+
+new DashboardPage(document, window);
