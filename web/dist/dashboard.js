@@ -185,15 +185,15 @@ var Drawer = class {
   #page;
   #id;
   #dialog;
-  #load;
+  #look;
   #name;
   /** Of the newest look; what an earlier one finds is too late. */
   #round = 0;
   #timer;
-  constructor(page, id, load) {
+  constructor(page, id, look) {
     this.#page = page;
     this.#id = id;
-    this.#load = load;
+    this.#look = look;
     this.#dialog = byId(page, id, HTMLDialogElement);
     byId(page, `${id}-close`, HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("close", () => {
@@ -228,14 +228,25 @@ var Drawer = class {
     this.#round += 1;
     const round = this.#round;
     const isCurrent = () => round === this.#round;
-    this.#load(this.#name, isCurrent).then(
-      () => isCurrent() && this.showError(void 0),
-      (error) => isCurrent() && this.showError(messageOf(error))
-    ).finally(() => {
-      if (isCurrent()) {
-        this.#timer = setTimeout(() => this.refresh(), REFRESH_MS);
+    this.#look(this.#name, isCurrent).then(
+      (next) => {
+        if (isCurrent()) {
+          this.showError(void 0);
+          this.#again(next === "again");
+        }
+      },
+      (error) => {
+        if (isCurrent()) {
+          this.showError(messageOf(error));
+          this.#again(true);
+        }
       }
-    });
+    );
+  }
+  #again(isWanted) {
+    if (isWanted) {
+      this.#timer = setTimeout(() => this.refresh(), REFRESH_MS);
+    }
   }
   showFacts(facts) {
     const rows = facts.map(([name, value]) => {
@@ -281,7 +292,7 @@ function formatValue(value, unit) {
     case "bytes":
       return formatSize(value);
     case "cores":
-      return `${trimmed2(value * 100)} %`;
+      return `${Number((value * 100).toFixed(1))} %`;
   }
 }
 function formatCount(value) {
@@ -306,6 +317,9 @@ function formatAge(milliseconds) {
   const first = parts.findIndex(([count]) => count > 0);
   const shown = parts.slice(first === -1 ? 3 : first, first === -1 ? 4 : first + 2);
   return shown.filter(([count], index) => index === 0 || count > 0).map(([count, unit]) => `${count} ${unit}`).join(" ");
+}
+function formatShortAge(milliseconds) {
+  return formatAge(milliseconds).replace(/(\d+) (\w)\w*/g, "$1$2");
 }
 function formatTime(at) {
   const date = new Date(at);
@@ -468,7 +482,7 @@ var ChannelDrawer = class {
     const api = this.#api();
     const channel = await api.channel(name);
     if (!isCurrent()) {
-      return;
+      return "again";
     }
     this.#drawer.showFacts(factsOf(channel));
     const hasHistory = channel.history !== void 0;
@@ -477,11 +491,12 @@ var ChannelDrawer = class {
       hasHistory && this.#history.isAsking ? this.#history.load(api, name) : void 0
     ]);
     if (!isCurrent()) {
-      return;
+      return "again";
     }
     this.#members.draw(presence?.members ?? []);
     byId(this.#page, "members-note", HTMLElement).textContent = membersNote(presence);
     this.#history.draw(history, hasHistory);
+    return "again";
   }
   async #publish() {
     const channel = this.#drawer.name;
@@ -617,12 +632,14 @@ var ClientDrawer = class {
         this.#channels.draw(client.channels);
         byId(this.#page, "client-channels-note", HTMLElement).textContent = channelsNote(client);
       }
+      return "again";
     } catch (error) {
       if (isCurrent() && error instanceof ApiError && error.code === "not_found") {
+        byId(this.#page, "client-channels-note", HTMLElement).textContent = "";
         this.#setHere(false);
         this.#drawer.showFacts([["State", "not connected any more"]]);
         this.#channels.draw([]);
-        return;
+        return "gone";
       }
       throw error;
     }
@@ -1395,6 +1412,7 @@ function nearestPoint(points, at) {
 var SVG = "http://www.w3.org/2000/svg";
 var [LEFT, RIGHT, TOP, BOTTOM] = [52, 6, 8, 18];
 var LABEL_WIDTH = 70;
+var TIME_ROOM = 24;
 var WORDS = { away: "no answer", paused: "paused" };
 var Chart = class {
   #page;
@@ -1443,7 +1461,7 @@ var Chart = class {
       const line2 = this.#element("line", { class: mark === 0 ? "plot-floor" : "plot-grid", x1: at.left, x2: at.right, y1: y, y2: y });
       return [line2, this.#text("plot-mark", LEFT - 8, y + 4, formatValue(mark, this.#plot.unit))];
     });
-    const times = timeMarks(scene.from, scene.to).filter((time) => at.x(time.at) > at.left + 14 && at.x(time.at) < at.right - 14).map((time) => this.#text("plot-time", at.x(time.at), this.#height - 3, time.label));
+    const times = timeMarks(scene.from, scene.to).filter((time) => at.x(time.at) > at.left + TIME_ROOM && at.x(time.at) < at.right - TIME_ROOM).map((time) => this.#text("plot-time", at.x(time.at), this.#height - 3, time.label));
     return [...rows, ...times];
   }
   #gaps(at, scene) {
@@ -1898,7 +1916,7 @@ function tilesOf(timeline, info, health) {
     { id: "subscriptions", title: "Subscriptions", value: count(value("subscriptions")), detail: "of all clients" },
     { id: "delivery", title: "Delivery", value: seconds(value("p50")), detail: `p99 ${seconds(value("p99"))}` },
     { id: "drops", title: "Drops", value: count(drops, "/s"), detail: `${count(total("errors", timeline), "/s")} errors`, ...typeof drops === "number" && drops > 0 ? { tone: "bad" } : {} },
-    { id: "uptime", title: "Uptime", value: info === void 0 ? "–" : formatAge(info.uptime), detail: timeline.poll === void 0 ? "" : `asked ${formatTime(timeline.poll.at)}` }
+    { id: "uptime", title: "Uptime", value: info === void 0 ? "–" : formatShortAge(info.uptime), detail: timeline.poll === void 0 ? "" : `asked ${formatTime(timeline.poll.at)}` }
   ];
 }
 function total(plot, timeline) {
@@ -2088,6 +2106,9 @@ function keyOf(hash) {
   const key = decoded(given).trim();
   return key === "" ? void 0 : key;
 }
+function isKey(text) {
+  return /^[\x21-\x7e]+$/.test(text);
+}
 var KeyKeeper = class {
   #view;
   constructor(view) {
@@ -2137,7 +2158,7 @@ var DashboardPage = class {
     this.#page = page;
     this.#view = view;
     this.#keeper = new KeyKeeper(view);
-    this.#board = new Board(page, view, (why) => this.#leave(why));
+    this.#board = new Board(page, view, (why) => this.#leave(`The server does not take this key: ${why}.`));
     byId(page, "entry-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -2158,19 +2179,23 @@ var DashboardPage = class {
   }
   #submit() {
     const key = byId(this.#page, "key", HTMLInputElement).value.trim();
-    if (key !== "") {
-      this.#keeper.keep(key);
-      this.#enter(key);
+    this.#keeper.keep(key);
+    this.#enter(key);
+    if (isKey(key)) {
       byId(this.#page, "main", HTMLElement).focus();
     }
   }
   #enter(key) {
+    if (!isKey(key)) {
+      this.#leave("A key has letters, digits and signs, and no spaces between them.");
+      return;
+    }
     byId(this.#page, "key", HTMLInputElement).value = "";
     byId(this.#page, "entry", HTMLElement).hidden = true;
     byId(this.#page, "board", HTMLElement).hidden = false;
     this.#board.start(new Api(this.#view.fetch.bind(this.#view), this.#page.baseURI, key));
   }
-  /** The key is not used any more: the server does not know it, or it is to be forgotten. */
+  /** The key is not used any more: it is none that the server takes, or it is to be forgotten. */
   #leave(why) {
     this.#keeper.forget();
     this.#board.stop();
@@ -2181,7 +2206,7 @@ var DashboardPage = class {
     byId(this.#page, "entry", HTMLElement).hidden = false;
     const error = byId(this.#page, "entry-error", HTMLElement);
     error.hidden = why === void 0;
-    error.textContent = why === void 0 ? "" : `The server does not take this key. ${why}`;
+    error.textContent = why ?? "";
     byId(this.#page, "key", HTMLInputElement).focus();
   }
 };

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Api, ApiError, messageOf } from "../src/dashboard/api.js";
 import { CLOSE_CODES } from "../src/dashboard/close-codes.js";
 import { healthOf } from "../src/dashboard/health.js";
-import { keyOf } from "../src/dashboard/key.js";
+import { isKey, keyOf } from "../src/dashboard/key.js";
 import { Metrics } from "../src/dashboard/metrics-text.js";
 import { Pager } from "../src/dashboard/pager.js";
 import { PLOTS } from "../src/dashboard/plots.js";
@@ -19,6 +19,13 @@ test("the key is read from behind the #", () => {
   assert.equal(keyOf("#a=1&key=x"), "x");
   for (const hash of ["", "#", "#key", "#key=", "#key=%20", "#monkey=1", "#donkey"]) {
     assert.equal(keyOf(hash), undefined, hash);
+  }
+});
+
+test("what cannot stand in a header is no key", () => {
+  assert.ok(isKey("yYbcP3ynWU-_+/="));
+  for (const text of ["", "two words", "schlüssel", "a\nb"]) {
+    assert.ok(!isKey(text), text);
   }
 });
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Metrics } from "../src/dashboard/metrics-text.js";
 import { axisOf, timeMarks } from "../src/dashboard/scale.js";
 import { nearestPoint, runsOf, Timeline } from "../src/dashboard/timeline.js";
-import { formatAge, formatCount, formatSeconds, formatValue, prettyJson } from "../src/dashboard/words.js";
+import { formatAge, formatCount, formatSeconds, formatShortAge, formatValue, prettyJson } from "../src/dashboard/words.js";
 
 const poll = (at: number, sent: number) => ({ at, metrics: Metrics.parse(`openline_channels ${sent}\nopenline_sent_messages_total ${sent}\n`) });
 
@@ -96,13 +96,14 @@ test("times below are round", () => {
 test("values are short and have their unit", () => {
   assert.deepEqual([0, 0.0401, 7.53, 45.67, 1_234, 56_700, 2_300_000].map(formatCount), ["0", "0.04", "7.53", "45.7", "1,234", "56.7k", "2.3M"]);
   assert.deepEqual([0, 0.0005, 0.012, 1.5].map(formatSeconds), ["0 ms", "0.5 ms", "12 ms", "1.5 s"]);
-  assert.equal(formatValue(0.123, "cores"), "12.3 %");
+  assert.equal(formatValue(0.12345, "cores"), "12.3 %");
   assert.equal(formatValue(1_536, "bytes"), "1.5 KiB");
 });
 
 test("an age has its two largest parts", () => {
   const ages = [-5, 0, 4_000, 185_000, 7_800_000, 12 * 86_400_000 + 4 * 3_600_000, 3_600_000].map(formatAge);
   assert.deepEqual(ages, ["0 s", "0 s", "4 s", "3 min 5 s", "2 h 10 min", "12 d 4 h", "1 h"]);
+  assert.deepEqual([4_000, 185_000].map(formatShortAge), ["4s", "3m 5s"]);
 });
 
 test("JSON is laid out", () => {

@@ -54,11 +54,11 @@ export class ChannelDrawer {
     this.#drawer.close();
   }
 
-  async #load(name: string, isCurrent: () => boolean): Promise<void> {
+  async #load(name: string, isCurrent: () => boolean): Promise<"again"> {
     const api = this.#api();
     const channel = await api.channel(name);
     if (!isCurrent()) {
-      return;
+      return "again";
     }
     this.#drawer.showFacts(factsOf(channel));
     const hasHistory = channel.history !== undefined;
@@ -67,11 +67,12 @@ export class ChannelDrawer {
       hasHistory && this.#history.isAsking ? this.#history.load(api, name) : undefined,
     ]);
     if (!isCurrent()) {
-      return;
+      return "again";
     }
     this.#members.draw(presence?.members ?? []);
     byId(this.#page, "members-note", HTMLElement).textContent = membersNote(presence);
     this.#history.draw(history, hasHistory);
+    return "again";
   }
 
   async #publish(): Promise<void> {

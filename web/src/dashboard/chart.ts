@@ -7,6 +7,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const [LEFT, RIGHT, TOP, BOTTOM] = [52, 6, 8, 18];
 /** Narrower gaps are shaded without a word in them. */
 const LABEL_WIDTH = 70;
+/** Half a time is as wide as this. */
+const TIME_ROOM = 24;
 const WORDS = { away: "no answer", paused: "paused" } as const;
 
 /** What is to be seen: values of a time from `from` to `to`. */
@@ -74,7 +76,7 @@ export class Chart {
       return [line, this.#text("plot-mark", LEFT - 8, y + 4, formatValue(mark, this.#plot.unit))];
     });
     const times = timeMarks(scene.from, scene.to)
-      .filter((time) => at.x(time.at) > at.left + 14 && at.x(time.at) < at.right - 14)
+      .filter((time) => at.x(time.at) > at.left + TIME_ROOM && at.x(time.at) < at.right - TIME_ROOM)
       .map((time) => this.#text("plot-time", at.x(time.at), this.#height - 3, time.label));
     return [...rows, ...times];
   }

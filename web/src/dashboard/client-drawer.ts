@@ -58,7 +58,7 @@ export class ClientDrawer {
     this.#drawer.close();
   }
 
-  async #load(name: string, isCurrent: () => boolean): Promise<void> {
+  async #load(name: string, isCurrent: () => boolean): Promise<"again" | "gone"> {
     try {
       const client = await this.#api().client(name);
       if (isCurrent()) {
@@ -67,12 +67,14 @@ export class ClientDrawer {
         this.#channels.draw(client.channels);
         byId(this.#page, "client-channels-note", HTMLElement).textContent = channelsNote(client);
       }
+      return "again";
     } catch (error) {
       if (isCurrent() && error instanceof ApiError && error.code === "not_found") {
+        byId(this.#page, "client-channels-note", HTMLElement).textContent = "";
         this.#setHere(false);
         this.#drawer.showFacts([["State", "not connected any more"]]);
         this.#channels.draw([]);
-        return;
+        return "gone";
       }
       throw error;
     }

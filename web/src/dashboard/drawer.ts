@@ -3,21 +3,24 @@ import { messageOf } from "./api.js";
 
 const REFRESH_MS = 2_000;
 
+/** Looks, and says whether to look again: not at what has gone for good. */
+export type Look = (name: string, isCurrent: () => boolean) => Promise<"again" | "gone">;
+
 /** A panel at the side that looks at one thing, and again every two seconds while it is open. */
 export class Drawer {
   readonly #page: Document;
   readonly #id: string;
   readonly #dialog: HTMLDialogElement;
-  readonly #load: (name: string, isCurrent: () => boolean) => Promise<void>;
+  readonly #look: Look;
   #name: string | undefined;
   /** Of the newest look; what an earlier one finds is too late. */
   #round = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(page: Document, id: string, load: (name: string, isCurrent: () => boolean) => Promise<void>) {
+  constructor(page: Document, id: string, look: Look) {
     this.#page = page;
     this.#id = id;
-    this.#load = load;
+    this.#look = look;
     this.#dialog = byId(page, id, HTMLDialogElement);
     byId(page, `${id}-close`, HTMLButtonElement).addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("close", () => {
@@ -56,16 +59,26 @@ export class Drawer {
     this.#round += 1;
     const round = this.#round;
     const isCurrent = (): boolean => round === this.#round;
-    this.#load(this.#name, isCurrent)
-      .then(
-        () => isCurrent() && this.showError(undefined),
-        (error: unknown) => isCurrent() && this.showError(messageOf(error)),
-      )
-      .finally(() => {
+    this.#look(this.#name, isCurrent).then(
+      (next) => {
         if (isCurrent()) {
-          this.#timer = setTimeout(() => this.refresh(), REFRESH_MS);
+          this.showError(undefined);
+          this.#again(next === "again");
         }
-      });
+      },
+      (error: unknown) => {
+        if (isCurrent()) {
+          this.showError(messageOf(error));
+          this.#again(true);
+        }
+      },
+    );
+  }
+
+  #again(isWanted: boolean): void {
+    if (isWanted) {
+      this.#timer = setTimeout(() => this.refresh(), REFRESH_MS);
+    }
   }
 
   showFacts(facts: readonly (readonly [string, string])[]): void {

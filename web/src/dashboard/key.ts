@@ -7,6 +7,11 @@ export function keyOf(hash: string): string | undefined {
   return key === "" ? undefined : key;
 }
 
+/** Whether this can be a key at all; what cannot stand in a header is none. */
+export function isKey(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
+}
+
 /** Where the key is while the tab is open. It leaves the address bar, so that it is not shown, kept or passed on. */
 export class KeyKeeper {
   readonly #view: Window;

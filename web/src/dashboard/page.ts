@@ -1,7 +1,7 @@
 import { byId } from "../dom.js";
 import { Api } from "./api.js";
 import { Board } from "./board.js";
-import { KeyKeeper, keyOf } from "./key.js";
+import { isKey, KeyKeeper, keyOf } from "./key.js";
 
 /** The dashboard: without a key it asks for one, with one it shows the board. */
 export class DashboardPage {
@@ -14,7 +14,7 @@ export class DashboardPage {
     this.#page = page;
     this.#view = view;
     this.#keeper = new KeyKeeper(view);
-    this.#board = new Board(page, view, (why) => this.#leave(why));
+    this.#board = new Board(page, view, (why) => this.#leave(`The server does not take this key: ${why}.`));
     byId(page, "entry-form", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -36,21 +36,25 @@ export class DashboardPage {
 
   #submit(): void {
     const key = byId(this.#page, "key", HTMLInputElement).value.trim();
-    if (key !== "") {
-      this.#keeper.keep(key);
-      this.#enter(key);
+    this.#keeper.keep(key);
+    this.#enter(key);
+    if (isKey(key)) {
       byId(this.#page, "main", HTMLElement).focus();
     }
   }
 
   #enter(key: string): void {
+    if (!isKey(key)) {
+      this.#leave("A key has letters, digits and signs, and no spaces between them.");
+      return;
+    }
     byId(this.#page, "key", HTMLInputElement).value = "";
     byId(this.#page, "entry", HTMLElement).hidden = true;
     byId(this.#page, "board", HTMLElement).hidden = false;
     this.#board.start(new Api(this.#view.fetch.bind(this.#view), this.#page.baseURI, key));
   }
 
-  /** The key is not used any more: the server does not know it, or it is to be forgotten. */
+  /** The key is not used any more: it is none that the server takes, or it is to be forgotten. */
   #leave(why: string | undefined): void {
     this.#keeper.forget();
     this.#board.stop();
@@ -62,7 +66,7 @@ export class DashboardPage {
     byId(this.#page, "entry", HTMLElement).hidden = false;
     const error = byId(this.#page, "entry-error", HTMLElement);
     error.hidden = why === undefined;
-    error.textContent = why === undefined ? "" : `The server does not take this key. ${why}`;
+    error.textContent = why ?? "";
     byId(this.#page, "key", HTMLInputElement).focus();
   }
 }

@@ -4,7 +4,7 @@ import type { Health, Tone } from "./health.js";
 import { PLOTS } from "./plots.js";
 import type { Value } from "./series.js";
 import type { Timeline } from "./timeline.js";
-import { formatAge, formatCount, formatSeconds, formatTime } from "./words.js";
+import { formatCount, formatSeconds, formatShortAge, formatTime } from "./words.js";
 
 interface Tile {
   readonly id: string;
@@ -62,7 +62,7 @@ function tilesOf(timeline: Timeline, info: Info | undefined, health: Health): Ti
     { id: "subscriptions", title: "Subscriptions", value: count(value("subscriptions")), detail: "of all clients" },
     { id: "delivery", title: "Delivery", value: seconds(value("p50")), detail: `p99 ${seconds(value("p99"))}` },
     { id: "drops", title: "Drops", value: count(drops, "/s"), detail: `${count(total("errors", timeline), "/s")} errors`, ...(typeof drops === "number" && drops > 0 ? { tone: "bad" as const } : {}) },
-    { id: "uptime", title: "Uptime", value: info === undefined ? "–" : formatAge(info.uptime), detail: timeline.poll === undefined ? "" : `asked ${formatTime(timeline.poll.at)}` },
+    { id: "uptime", title: "Uptime", value: info === undefined ? "–" : formatShortAge(info.uptime), detail: timeline.poll === undefined ? "" : `asked ${formatTime(timeline.poll.at)}` },
   ];
 }
 

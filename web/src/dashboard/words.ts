@@ -18,7 +18,7 @@ export function formatValue(value: number, unit: Unit): string {
     case "bytes":
       return formatSize(value);
     case "cores":
-      return `${trimmed(value * 100)} %`;
+      return `${Number((value * 100).toFixed(1))} %`;
   }
 }
 
@@ -49,6 +49,11 @@ export function formatAge(milliseconds: number): string {
   const first = parts.findIndex(([count]) => count > 0);
   const shown = parts.slice(first === -1 ? 3 : first, first === -1 ? 4 : first + 2);
   return shown.filter(([count], index) => index === 0 || count > 0).map(([count, unit]) => `${count} ${unit}`).join(" ");
+}
+
+/** The same where there is little room: `3m 5s`. */
+export function formatShortAge(milliseconds: number): string {
+  return formatAge(milliseconds).replace(/(\d+) (\w)\w*/g, "$1$2");
 }
 
 /** Local wall time to the second. */
