@@ -50,8 +50,8 @@ try {
   await browser.close();
   server.kill("SIGKILL");
 }
-console.log(JSON.stringify(seen));
-process.exit(0);
+// Lines of clients may still be open; what was said goes out whole before the end.
+process.stdout.write(JSON.stringify(seen), () => process.exit(0));
 
 async function freePort() {
   const probe = createServer();
