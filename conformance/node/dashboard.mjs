@@ -298,7 +298,7 @@ async function lists(page, lines) {
   await page.fill("#clients-channel", "");
   const all = await settled(() => names("clients"), (list) => list.length === 6);
   const transports = await page.locator("#clients td:nth-child(3)").allInnerTexts();
-  return { first, second, third, focus, back, filtered, none, all: all.length, transports: transports.sort(), topic: lines.many.clientId };
+  return { first, second, third, focus, back, filtered, none, all: all.length, transports: transports.sort(), many: lines.many.clientId };
 }
 
 async function disconnect(page, lines) {

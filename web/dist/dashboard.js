@@ -2207,7 +2207,9 @@ var DashboardPage = class {
     const error = byId(this.#page, "entry-error", HTMLElement);
     error.hidden = why === void 0;
     error.textContent = why ?? "";
-    byId(this.#page, "key", HTMLInputElement).focus();
+    const key = byId(this.#page, "key", HTMLInputElement);
+    key.focus();
+    key.select();
   }
 };
 

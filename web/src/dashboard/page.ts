@@ -67,6 +67,9 @@ export class DashboardPage {
     const error = byId(this.#page, "entry-error", HTMLElement);
     error.hidden = why === undefined;
     error.textContent = why ?? "";
-    byId(this.#page, "key", HTMLInputElement).focus();
+    const key = byId(this.#page, "key", HTMLInputElement);
+    key.focus();
+    // What is typed next takes the place of what was wrong.
+    key.select();
   }
 }
