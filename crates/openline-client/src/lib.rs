@@ -83,3 +83,9 @@ pub use publish::Publish;
 pub use request::Request;
 pub use status::Status;
 pub use upload::{Upload, UploadControl};
+
+// The guides' code compiles with the tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/clients/quick-start.md")]
+#[doc = include_str!("../../../docs/clients/recovery.md")]
+mod guides {}

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { ENTRIES } from "./entries.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const out = await mkdtemp(join(tmpdir(), "openline-sdk-test-"));
@@ -25,8 +26,9 @@ try {
     sourcemap: "inline",
     logLevel: "error",
   });
-  // With its name the package can be imported by the examples as others do.
-  await writeFile(join(out, "package.json"), '{"name":"@openline/client","type":"module","exports":"./src/index.js"}');
+  // With its name the package can be imported by the examples and the guides as others do.
+  const exports = ENTRIES.map(({ name, source }) => [`./${name}`.replace(/\/?index$/, ""), `./${source.replace(/ts$/, "js")}`]);
+  await writeFile(join(out, "package.json"), JSON.stringify({ name: "@openline/client", type: "module", exports: Object.fromEntries(exports) }));
   await symlink(join(root, "node_modules"), join(out, "node_modules"));
   const tests = (await readdir(join(out, "test", folder))).filter((name) => name.endsWith(".test.js"));
   const paths = tests.sort().filter((name) => only.length === 0 || only.some((part) => name.includes(part)));
