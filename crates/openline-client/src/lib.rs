@@ -87,5 +87,9 @@ pub use upload::{Upload, UploadControl};
 // The guides' code compiles with the tests of the documentation.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/clients/quick-start.md")]
+#[doc = include_str!("../../../docs/clients/authentication.md")]
 #[doc = include_str!("../../../docs/clients/recovery.md")]
+#[doc = include_str!("../../../docs/clients/presence.md")]
+#[doc = include_str!("../../../docs/clients/files.md")]
+#[doc = include_str!("../../../docs/clients/testing.md")]
 mod guides {}

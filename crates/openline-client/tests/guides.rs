@@ -12,7 +12,10 @@ use support::{TestServer, soon};
 fn assert_shown(guide: &str, code: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/clients").join(guide);
     let text = std::fs::read_to_string(path).unwrap();
-    assert!(text.contains(&format!("```rust\n{code}```\n")), "{guide} shows other code than is tested");
+    assert!(
+        text.contains(&format!("```rust\n{code}```\n")),
+        "{guide} shows other code than is tested"
+    );
 }
 
 mod quick_start {
@@ -46,5 +49,49 @@ mod recovery {
         soon(client.publish("counter", &1).into_future()).await.unwrap();
         client.close().await;
         assert_eq!(soon(following).await.unwrap(), Ok(()));
+    }
+}
+
+mod presence {
+    use super::{TestServer, assert_shown, soon};
+
+    include!("guides/presence.rs");
+
+    #[tokio::test]
+    async fn a_client_meets_itself() {
+        assert_shown("presence.md", include_str!("guides/presence.rs"));
+        let server = TestServer::start();
+        let client = server.client().0.build().unwrap();
+        soon(client.connect()).await.unwrap();
+        assert_eq!(soon(meet(&client)).await, Ok(1));
+    }
+}
+
+mod files {
+    use super::{TestServer, assert_shown, soon};
+
+    include!("guides/files.rs");
+
+    #[tokio::test]
+    async fn a_file_is_sent() {
+        assert_shown("files.md", include_str!("guides/files.rs"));
+        let server = TestServer::start();
+        let client = server.client().0.build().unwrap();
+        soon(client.connect()).await.unwrap();
+        assert!(soon(send(&client)).await.unwrap().starts_with("/uploads/"));
+    }
+}
+
+mod authentication {
+    use super::{TestServer, assert_shown, soon};
+
+    include!("guides/authentication.rs");
+
+    #[tokio::test]
+    async fn who_is_not_logged_in_is_told_so() {
+        assert_shown("authentication.md", include_str!("guides/authentication.rs"));
+        let server = TestServer::start();
+        let error = soon(connect(&server.url())).await.unwrap_err();
+        assert_eq!(error.to_string(), "log in: nobody is logged in");
     }
 }
