@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Input } from "../src/machine/input.js";
 import { createMachine, DEFAULTS } from "../src/machine/machine.js";
+import { generator } from "./generator.js";
 
 const CLIENTS = 5_000;
 const OUTAGES = [2_000, 10_000, 30_000, 60_000];
@@ -61,17 +62,6 @@ function simulate(outage: number, hint: number | undefined, failure: Failure, se
   const attempts = bins.reduce((sum, count) => sum + count, 0);
   const most = Math.max(...bins);
   return { bins, attempts, worst: most / attempts, worstAt: bins.indexOf(most) * BIN, back };
-}
-
-/** Mulberry32: chance that a seed repeats. */
-function generator(seed: number): () => number {
-  let state = Math.imul(seed, 0x9e3779b1) >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** One line of text: a character for each second, as high as its fullest 100 ms. */
