@@ -2,7 +2,8 @@
 
 import { Window } from "happy-dom";
 import type { Status } from "../src/client/status.js";
-import type { Publication, ReactChannel, ReactClient } from "../src/react/react-client.js";
+import type { Publication } from "../src/channel/publication.js";
+import type { ReactChannel, ReactClient } from "../src/react/react-client.js";
 
 /** Gives this process a document, which react-dom looks for when it is imported: so call it before that. */
 export function installPage(): void {

@@ -1,12 +1,14 @@
 import { useCallback, useEffect, useReducer, useSyncExternalStore } from "react";
+import type { ChannelOptions } from "../channel/channel.js";
+import type { Publication } from "../channel/publication.js";
 import type { PublishOptions, Published } from "../client/client.js";
 import { useClient } from "./provider.js";
-import type { Publication, ReactChannel, ReactChannelOptions } from "./react-client.js";
+import type { ReactChannel } from "./react-client.js";
 import { Retainer } from "./retain.js";
 import { useLatest } from "./use-latest.js";
 
 /** What a component wants of a channel. */
-export interface UseChannelOptions extends ReactChannelOptions {
+export interface UseChannelOptions extends ChannelOptions {
   /** Each message once and in order; the function of the last render is called. */
   onPublication?: (publication: Publication) => unknown;
   /** Messages are missing, and why. Called before anything newer. */
@@ -105,7 +107,7 @@ function useChannelState(channel: ReactChannel): ReactChannel["state"] {
   );
 }
 
-function joining({ since, history, token, recover }: UseChannelOptions): ReactChannelOptions {
+function joining({ since, history, token, recover }: UseChannelOptions): ChannelOptions {
   return {
     ...(since !== undefined && { since }),
     ...(history !== undefined && { history }),

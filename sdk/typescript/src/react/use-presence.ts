@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useSyncExternalStore } from "react";
+import type { PresenceSnapshot } from "../channel/presence.js";
 import { useClient } from "./provider.js";
-import type { PresenceSnapshot } from "./react-client.js";
 import { selecting } from "./selecting.js";
 import { useRetained } from "./use-channel.js";
 import { useLatest } from "./use-latest.js";
