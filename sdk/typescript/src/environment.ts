@@ -39,7 +39,7 @@ export function environment(replaced: Partial<Environment> = {}): Environment {
     setTimeout: (callback, delay) => setTimeout(callback, delay),
     clearTimeout: (timer) => clearTimeout(timer as number),
     page: page(scope),
-    base: scope.location?.href,
+    base: scope.document?.baseURI ?? scope.location?.href,
     reportError: (error) => (scope.reportError ? scope.reportError(error) : console.error(error)),
     ...replaced,
   };
