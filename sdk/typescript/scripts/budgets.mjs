@@ -1,6 +1,9 @@
-/** What may be how large, minified and packed by gzip -9, in bytes. */
+/**
+ * What may be how large, minified and packed by gzip -9, in bytes. Beyond its budget the check fails, and budgets only go
+ * down; the target is what was asked for at the beginning.
+ */
 export const BUDGETS = [
-  { what: "core: createClient", budget: 7_600, source: 'export { createClient } from "./src/core.ts"' },
-  { what: "createClient with channels and presence", budget: 10_200, source: 'export { createClient } from "./src/index.ts"' },
-  { what: "everything but React", budget: 22_300, source: 'export * from "./src/index.ts"' },
+  { what: "core: createClient", budget: 6_300, target: 5_000, source: 'export { createClient } from "./src/core.ts"' },
+  { what: "createClient with requests, channels and presence", budget: 10_200, target: 9_000, source: 'export { createClient } from "./src/index.ts"' },
+  { what: "everything but React", budget: 21_850, target: 14_000, source: 'export * from "./src/index.ts"' },
 ];

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Input } from "../src/machine/input.js";
-import { createMachine, DEFAULTS } from "../src/machine/machine.js";
+import { createMachine } from "../src/machine/machine.js";
 import { generator } from "./generator.js";
 
 const CLIENTS = 5_000;
@@ -35,7 +35,7 @@ function simulate(outage: number, hint: number | undefined, failure: Failure, se
   let back = 0;
   for (let client = 0; client < CLIENTS; client += 1) {
     const random = generator(seed + client);
-    const machine = createMachine({ ...DEFAULTS, heartbeatInterval: 10 * MINUTE }, random);
+    const machine = createMachine({ heartbeatInterval: 10 * MINUTE }, random);
     const inputs: [number, Input][] = [[-20_000, "start"]];
     let online = false;
     for (;;) {

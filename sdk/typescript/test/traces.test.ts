@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Effect, Input, MachineOptions } from "../src/machine/input.js";
-import { createMachine, DEFAULTS } from "../src/machine/machine.js";
+import { createMachine } from "../src/machine/machine.js";
 import { type Event, type State, TRANSITIONS } from "../src/machine/states.js";
 
 type Table = typeof TRANSITIONS;
@@ -85,7 +85,7 @@ function passes(trace: Trace, table: Table): boolean {
 function run({ head, steps }: Trace, table?: Table): void {
   const random = [...head.random];
   const machine = createMachine(
-    { ...DEFAULTS, ...head.options },
+    head.options ?? {},
     () => {
       assert.ok(random.length > 0, "it asks for more chance than the trace has");
       return random.shift()!;

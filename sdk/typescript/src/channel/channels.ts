@@ -1,5 +1,5 @@
 import type { PublishOptions, Published } from "../client/client.js";
-import type { Core } from "../client/core.js";
+import type { Calling } from "../client/calls.js";
 import { defer, type Deferred } from "../client/deferred.js";
 import { ClientError, serverError } from "../client/errors.js";
 import { createEvents } from "../client/events.js";
@@ -33,7 +33,7 @@ interface Inside {
 }
 
 /** Gives a core its channels. */
-export function createChannels(core: Core, publish: Publish): (name: string, options?: ChannelOptions) => Channel {
+export function createChannels(core: Calling, publish: Publish): (name: string, options?: ChannelOptions) => Channel {
   const insides = new Map<string, Inside>();
   const wanted = (): Inside[] => [...insides.values()].filter((inside) => inside.isWanted());
 
@@ -69,18 +69,19 @@ export function createChannels(core: Core, publish: Publish): (name: string, opt
     }
   };
 
-  core.plug = {
+  core.resume = () => new Map(wanted().flatMap((inside) => (inside.seen() ? [[inside.channel.name, inside.seen()!] as const] : [])));
+  // What channels say when a line is ready goes before what waits.
+  core.parts.unshift({
     ready: () => joinAll(wanted()),
     unready: () => insides.forEach((inside) => inside.lost()),
     stopped: (error) => insides.forEach((inside) => inside.stopped(error)),
-    resume: () => new Map(wanted().flatMap((inside) => (inside.seen() ? [[inside.channel.name, inside.seen()!] as const] : []))),
     message(message) {
       const { type, channel, channels } = message as Message & { channels?: string[] };
       const names = type === "unsubscribed" ? channels! : channel === undefined ? [] : [channel];
       names.forEach((name) => insides.get(name)?.take(message));
       return type === "subscribed" || type === "unsubscribed" || insides.has(channel!);
     },
-  };
+  });
 
   return (name, options) => {
     let inside = insides.get(name);
@@ -112,7 +113,7 @@ interface Surroundings {
   letGo(): void;
 }
 
-function createChannel(core: Core, publish: Publish, name: string, options: ChannelOptions, { join, keep, letGo }: Surroundings): Inside {
+function createChannel(core: Calling, publish: Publish, name: string, options: ChannelOptions, { join, keep, letGo }: Surroundings): Inside {
   const { environment } = core;
   const { recover = true, history: newest, token } = options;
   const events = createEvents(core.handlerFailed);
@@ -171,16 +172,16 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
       }
     });
 
+  const settle = (error?: ClientError): void => {
+    joining?.settle(error);
+    joining = undefined;
+  };
+
   const end = (reason: string, error?: ClientError): void => {
     state = "unsubscribed";
     environment.clearTimeout(retry);
     turn++;
-    if (error) {
-      joining?.reject(error);
-    } else {
-      joining?.resolve();
-    }
-    joining = undefined;
+    settle(error);
     emit("unsubscribed", { reason });
   };
 
@@ -211,8 +212,7 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
     }
     state = "subscribed";
     failures = 0;
-    joining?.resolve();
-    joining = undefined;
+    settle();
     emit("subscribed", { recovered, position: at });
     if (recovered === false || (wasJoined && recovered === undefined)) {
       gap(reason ?? "offline", at);
@@ -317,8 +317,7 @@ function createChannel(core: Core, publish: Publish, name: string, options: Chan
       }
     },
     stopped(error) {
-      joining?.reject(error);
-      joining = undefined;
+      settle(error);
       state = "unsubscribed";
     },
   };

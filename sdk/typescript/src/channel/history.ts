@@ -1,4 +1,4 @@
-import type { Core } from "../client/core.js";
+import type { Calling } from "../client/calls.js";
 import type { Message } from "../codec/codec.js";
 import { type Publication, publication } from "./publication.js";
 
@@ -32,7 +32,7 @@ export interface History {
 }
 
 /** Asks for a page. */
-export async function history(core: Core, channel: string, options: HistoryOptions = {}): Promise<History> {
+export async function history(core: Calling, channel: string, options: HistoryOptions = {}): Promise<History> {
   const { data } = await core.call({ type: "history", channel, ...options }, { again: true });
   const page = data as { messages: Message[]; position?: string; more: boolean };
   return { ...page, messages: page.messages.map((message) => publication(message, true)) };

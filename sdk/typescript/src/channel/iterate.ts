@@ -1,11 +1,15 @@
+import { defer, type Deferred } from "../client/deferred.js";
 import type { Channel } from "./channel.js";
 import type { Publication } from "./publication.js";
 
+type Result = IteratorResult<Publication, undefined>;
+
+const END: Result = { done: true, value: undefined };
+
 /** Publications one by one. At most one waits here: the channel holds back the others. */
 export function iterate(channel: Channel): AsyncIterator<Publication, undefined> {
-  type Result = IteratorResult<Publication, undefined>;
   let waiting: { publication: Publication; dealtWith: () => void } | undefined;
-  let wanted: { resolve: (result: Result) => void; reject: (error: unknown) => void } | undefined;
+  let wanted: Deferred<Result> | undefined;
   let dealtWith: (() => void) | undefined;
   let state: "new" | "open" | "done" = "new";
   let isJoined = false;
@@ -14,7 +18,7 @@ export function iterate(channel: Channel): AsyncIterator<Publication, undefined>
   const give = (): void => {
     if (waiting && wanted) {
       ({ dealtWith } = waiting);
-      wanted.resolve({ done: false, value: waiting.publication });
+      wanted.settle(undefined, { done: false, value: waiting.publication });
       waiting = wanted = undefined;
     }
   };
@@ -23,11 +27,7 @@ export function iterate(channel: Channel): AsyncIterator<Publication, undefined>
     removals.forEach((remove) => remove());
     dealtWith?.();
     waiting?.dealtWith();
-    if (error) {
-      wanted?.reject(error);
-    } else {
-      wanted?.resolve({ done: true, value: undefined });
-    }
+    wanted?.settle(error, END);
     wanted = undefined;
   };
   const open = (): void => {
@@ -42,27 +42,25 @@ export function iterate(channel: Channel): AsyncIterator<Publication, undefined>
     channel.subscribe().then(() => (isJoined = true), finish);
   };
   return {
-    next() {
+    async next() {
       if (state === "new") {
         open();
       }
       dealtWith?.();
       dealtWith = undefined;
-      return new Promise((resolve, reject) => {
-        if (state === "done") {
-          resolve({ done: true, value: undefined });
-        } else {
-          wanted = { resolve, reject };
-          give();
-        }
-      });
+      if (state === "done") {
+        return END;
+      }
+      const { promise } = (wanted = defer<Result>());
+      give();
+      return promise;
     },
     async return() {
       if (state === "open") {
         finish();
         channel.unsubscribe();
       }
-      return { done: true, value: undefined };
+      return END;
     },
   };
 }

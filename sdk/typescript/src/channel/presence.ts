@@ -1,4 +1,4 @@
-import type { Core } from "../client/core.js";
+import type { Calling } from "../client/calls.js";
 
 /** Somebody who is in a channel. */
 export interface Member {
@@ -54,7 +54,7 @@ const LOADED_MAX = 1000;
 const PAGES_MAX = 1000;
 
 /** Makes the presence of a channel. */
-export function createPresence(core: Core, channel: string, isSubscribed: () => boolean): PresenceInside {
+export function createPresence(core: Calling, channel: string, isSubscribed: () => boolean): PresenceInside {
   const listeners = new Set<() => void>();
   let snapshot = EMPTY;
   let isLoading = false;
@@ -62,21 +62,13 @@ export function createPresence(core: Core, channel: string, isSubscribed: () => 
 
   const replace = (members: ReadonlyMap<string, Member>, count: number): void => {
     snapshot = { members, count };
-    core.later(() => {
-      for (const listener of [...listeners]) {
-        listener();
-      }
-    });
+    core.later(() => [...listeners].forEach((listener) => listener()));
   };
 
   const change = ({ joined, updated, left, count }: PresenceChange): void => {
     const members = new Map(snapshot.members);
-    for (const member of [...joined, ...updated]) {
-      members.set(member.clientId, member);
-    }
-    for (const { clientId } of left) {
-      members.delete(clientId);
-    }
+    [...joined, ...updated].forEach((member) => members.set(member.clientId, member));
+    left.forEach(({ clientId }) => members.delete(clientId));
     replace(members, count);
     // More has happened than was told: who came and went at once, or more than one message names.
     if (members.size !== count && count <= LOADED_MAX) {

@@ -117,8 +117,8 @@ export interface PublishOptions {
   timeout?: number;
 }
 
-/** A connection to an Openline server that comes back by itself. */
-export interface CoreClient<C = unknown> {
+/** A connection to an Openline server that comes back by itself: events, and what is sent now or never. */
+export interface LineClient<C = unknown> {
   /**
    * Connects, and resolves when the line is online. Calling it again changes nothing. Rejects when the client stops.
    * `signal` gives up the waiting, not the client: that is `disconnect`.
@@ -143,12 +143,21 @@ export interface CoreClient<C = unknown> {
   once<K extends EventName<C>>(type: K, handler: (data: EventData<C, K>, message: Message) => unknown): () => void;
   /** Removes a handler, or all of a type. */
   off(type: string, handler?: (data: any, message: any) => unknown): void;
+  /** Sends now or never: it does not wait for a line or for an answer. */
+  send(type: string, data: unknown, options: SendOptions & { volatile: true }): Sent;
+  /** Sends a frame as it is, past the codec, as transfers do. False if there is no open line for it. */
+  sendFrame(frame: string | Uint8Array): boolean;
+  /** Bytes that were given to the line and have not left yet. */
+  readonly bufferedAmount: number;
+  [Symbol.dispose](): void;
+}
+
+/** A client whose messages wait for a line, and for the server's answer. */
+export interface CoreClient<C = unknown> extends LineClient<C> {
   /** Asks the server's application, and gives the `data` of its answer. Waits for a line if there is none. */
   request<K extends RequestName<C>>(type: K, data?: RequestInput<C, K>, options?: RequestOptions): Promise<RequestOutput<C, K>>;
   /** Tells the server's application something. It is not sent twice: cut off on its way it fails with `connection_lost`. */
   send(type: string, data?: unknown, options?: SendOptions): Sent;
-  /** Sends a frame as it is, past the queue and the codec, as transfers do. False if there is no open line for it. */
-  sendFrame(frame: string | Uint8Array): boolean;
   /** What was not answered yet. */
   readonly queue: {
     readonly size: number;
@@ -157,9 +166,6 @@ export interface CoreClient<C = unknown> {
     /** Gives up what was not sent yet, with `aborted`. */
     clear(): void;
   };
-  /** Bytes that were given to the line and have not left yet. */
-  readonly bufferedAmount: number;
-  [Symbol.dispose](): void;
 }
 
 /** A client with channels. */

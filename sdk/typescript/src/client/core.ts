@@ -2,36 +2,45 @@ import type { Message } from "../codec/codec.js";
 import { json } from "../codec/json.js";
 import type { Contract } from "../contract.js";
 import { type Environment, environment as surroundings } from "../environment.js";
-import { DEFAULTS } from "../machine/machine.js";
 import { websocket } from "../transport/websocket.js";
-import type { CoreClient, Sent } from "./client.js";
+import type { LineClient } from "./client.js";
 import { ClientError, serverError } from "./errors.js";
 import { defer, type Deferred } from "./deferred.js";
 import { createEvents } from "./events.js";
 import { createLine } from "./line.js";
 import type { Auth, ClientOptions } from "./options.js";
-import { type CallOptions, createQueue } from "./queue.js";
 import type { Status } from "./status.js";
 
-/** What a part of the client that lives on the line, such as channels, is told. */
-export interface Plug {
-  /** The line can be used. What is sent now goes before all that waits. */
-  ready(welcome: Message): void;
-  unready(): void;
+/** A part of the client that lives on the line, as calls and channels do, and what it is told. */
+export interface Part {
+  /** The line was welcomed. What is sent now goes before all that waits. */
+  ready?(): void;
+  /** The line can be used: for the first time, or again after a doubt. */
+  online?(): void;
+  unready?(): void;
+  /** A message with an id. True if this part has asked for it. */
+  answer?(message: Message): boolean;
   /** A message that answers nothing. True if it is this part's business. */
-  message(message: Message): boolean;
+  message?(message: Message): boolean;
   /** The client has stopped. */
-  stopped(error: ClientError): void;
-  resume(): ReadonlyMap<string, string>;
+  stopped?(error: ClientError): void;
 }
 
-/** A client and what its parts need of it. */
+/** A client of a line alone, and what its parts need of it. */
 export interface Core {
-  client: CoreClient;
+  client: LineClient;
   readonly environment: Environment;
   readonly auth: Auth | undefined;
   readonly isOnline: boolean;
-  call(message: { type: string; [field: string]: unknown }, how?: Partial<CallOptions>): Promise<Message>;
+  /** Why nothing can be sent any more, before the next `connect`. */
+  readonly stop: ClientError | undefined;
+  /** In the order in which they are told. */
+  readonly parts: Part[];
+  /** The positions of channels, for transports whose address names them. */
+  resume(): ReadonlyMap<string, string>;
+  encode(message: object): string | Uint8Array;
+  /** Gives a frame to the line, which has to be open. */
+  transmit(frame: string | Uint8Array): void;
   /** Sends without an answer; nothing if the line is not open. */
   cast(message: object): boolean;
   /** Has `tell` called when the transition under way is complete. */
@@ -40,23 +49,20 @@ export interface Core {
   handlerFailed(error: unknown, type: string): void;
   /** Tells the application what has happened since the last time. */
   tell(): void;
-  readonly ageMax: number;
   /** The payload of what came, if it is as the contract says. Throws if it is not. */
   conform: Contract["conform"];
-  plug?: Plug;
 }
 
-const REQUEST_TIMEOUT = 10_000;
 /** What the client tells by these names must not be taken for what the server pushes. */
 const OWN_EVENTS = ["connected", "disconnected", "reconnecting", "maxRetriesReached", "status", "error", "message"];
 
-/** Makes the inside of a client. */
+/** Makes the inside of a client, without parts. */
 export function createCore(options: ClientOptions<any>): Core {
-  const { queue: limits = {}, backoff = {}, heartbeat = {} } = options;
+  const { backoff = {}, heartbeat = {} } = options;
   const { base, max, later: delayLater, attemptsMax } = backoff;
   const environment = surroundings(options.environment);
   const codec = options.codec ?? json();
-  const ageMax = limits.ageMax ?? 60_000;
+  const parts: Part[] = [];
   const told: (() => void)[] = [];
   const listeners = new Set<(status: Status) => void>();
   let telling = false;
@@ -67,20 +73,31 @@ export function createCore(options: ClientOptions<any>): Core {
   let connecting: Deferred | undefined;
   let stop: ClientError | undefined;
 
+  const encode = (message: object): string | Uint8Array => {
+    try {
+      return codec.encode(message);
+    } catch (error) {
+      throw new ClientError("bad_message", String(error), { cause: error });
+    }
+  };
+
   const core: Core = {
     environment,
     auth: options.auth,
-    ageMax,
+    parts,
+    resume: () => new Map(),
     conform: options.contract?.conform ?? ((_, __, data) => data),
     tell: () => tell(),
     get isOnline() {
       return line.isOnline;
     },
-    call(message, { timeout = REQUEST_TIMEOUT, ...how } = {}) {
-      return enqueue(message, { timeout, ...how }).answer;
+    get stop() {
+      return stop;
     },
+    encode,
+    transmit: (frame) => line.send(frame),
     cast(message) {
-      const isOnline = line.isOnline;
+      const { isOnline } = line;
       if (isOnline) {
         line.send(encode(message));
       }
@@ -117,77 +134,57 @@ export function createCore(options: ClientOptions<any>): Core {
       telling = false;
     }
   };
+  const tellParts = (what: "ready" | "online" | "unready" | "stopped"): void => parts.forEach((part) => part[what]?.(stop!));
   const emit = (type: string, data: unknown): void => core.later(() => events.emit(type, data));
 
-  const encode = (message: object): string | Uint8Array => {
-    try {
-      return codec.encode(message);
-    } catch (error) {
-      throw new ClientError("bad_message", String(error), { cause: error });
-    }
-  };
-
-  const setStatus = (next: Status): void => {
-    status = next;
-    core.later(() => {
-      for (const listener of listeners) {
-        core.later(() => listener(next));
-      }
-      events.emit("status", next);
-    });
-  };
-
   const line = createLine({ url: options.url, auth: options.auth }, options.transports ?? [websocket()], codec, environment, {
-    ...DEFAULTS,
-    ...defined({
-      connectTimeout: options.connectTimeout,
-      heartbeatInterval: heartbeat.interval,
-      heartbeatTimeout: heartbeat.timeout,
-      delayBase: base,
-      delayMax: max,
-      delayLater,
-      attemptsMax,
-    }),
+    connectTimeout: options.connectTimeout,
+    heartbeatInterval: heartbeat.interval,
+    heartbeatTimeout: heartbeat.timeout,
+    delayBase: base,
+    delayMax: max,
+    delayLater,
+    attemptsMax,
   }, {
     done: tell,
     error: core.report,
-    resume: () => core.plug?.resume() ?? new Map(),
-    ready(welcome) {
+    resume: () => core.resume(),
+    ready() {
       wasReady = true;
-      core.plug?.ready(welcome);
-      queue.flush();
+      tellParts("ready");
       emit("connected", { ...line.who, reconnected: lines++ > 0 });
     },
-    unready() {
-      queue.cut();
-      core.plug?.unready();
-    },
+    unready: () => tellParts("unready"),
     status({ status: state, ...rest }) {
       const { attempt, delay, code, reason } = rest;
       const isStopped = state === "stopped";
-      setStatus({
+      const next = {
         state,
         ...rest,
         ...(delay != null && { retryAt: environment.now() + delay }),
         ...line.who,
         ...(line.transport && { transport: line.transport.name }),
-      } as Status);
+      } as Status;
+      status = next;
+      core.later(() => {
+        listeners.forEach((listener) => core.later(() => listener(next)));
+        events.emit("status", next);
+      });
       if (wasReady ? state !== "online" && state !== "probing" : isStopped) {
         wasReady = false;
         emit("disconnected", { code: code ?? 4000, reason: reason ?? "the token expired", willRetry: !isStopped });
       }
       if (state === "online") {
-        queue.flush();
+        tellParts("online");
         stop = undefined;
-        connecting?.resolve();
+        connecting?.settle();
         connecting = undefined;
       } else if (state === "waiting") {
         emit("reconnecting", { attempt, delay });
       } else if (isStopped) {
         stop = new ClientError(code === 1000 ? "disconnected" : "stopped", `the client has stopped: ${reason}`);
-        queue.fail(stop);
-        core.plug?.stopped(stop);
-        connecting?.reject(stop);
+        tellParts("stopped");
+        connecting?.settle(stop);
         connecting = undefined;
         if (reason === `gave up after ${attempt} attempts`) {
           emit("maxRetriesReached", { attempts: attempt });
@@ -195,14 +192,14 @@ export function createCore(options: ClientOptions<any>): Core {
       }
     },
     message(message) {
-      if (message.id !== undefined && queue.answer(message)) {
+      if (message.id !== undefined && parts.some((part) => part.answer?.(message))) {
         // Whoever asked tells.
       } else if (String(message.id).startsWith("s-")) {
         core.later(() => serve(message));
       } else if (message.type === "error" && message["upload"] === undefined) {
         core.report(serverError(message));
-      } else if (!core.plug?.message(message)) {
-// An error about a chunk is for whoever hears of its acknowledgement.
+      } else if (!parts.some((part) => part.message?.(message))) {
+        // An error about a chunk is for whoever hears of its acknowledgement.
         const type = message.type === "error" ? "chunk" : message.type;
         if (!OWN_EVENTS.includes(type)) {
           core.later(() => events.emit(type, core.conform("events", type, message.data), message));
@@ -212,23 +209,6 @@ export function createCore(options: ClientOptions<any>): Core {
       tell();
     },
   });
-
-  const queue = createQueue(
-    { messagesMax: limits.messagesMax ?? 1000, bytesMax: limits.bytesMax ?? 1 << 20, overflow: limits.overflow ?? "reject" },
-    environment,
-    encode,
-    line.send,
-    () => line.isOnline,
-    serverError,
-  );
-
-  const enqueue = (message: { type: string }, how: CallOptions): ReturnType<typeof queue.add> => {
-    const added = queue.add(message, how);
-    if (stop) {
-      added.call.settle(stop);
-    }
-    return added;
-  };
 
   /** Answers a request of the server with what the handler returns. */
   const serve = async (message: Message): Promise<void> => {
@@ -263,7 +243,6 @@ export function createCore(options: ClientOptions<any>): Core {
       line.input("stop");
       closed = true;
       stop ??= new ClientError("disconnected", "the client is closed");
-      queue.fail(stop);
       events.clear();
       listeners.clear();
     },
@@ -278,40 +257,11 @@ export function createCore(options: ClientOptions<any>): Core {
     on: events.on,
     once: events.once,
     off: events.off,
-    async request(type, data, { idempotent, ...how } = {}) {
-      return core.conform("requests", type, (await core.call({ type, data }, { ...how, again: !!idempotent })).data) as any;
-    },
-    send(type, data, { volatile, ttl = ageMax } = {}) {
-      if (volatile) {
-        const { promise: delivered, resolve, reject } = defer();
-        const isSent = core.cast({ type, data });
-        if (isSent) {
-          resolve();
-        } else {
-          reject(offline());
-        }
-        return { id: 0, state: isSent ? "delivered" : "failed", delivered } satisfies Sent;
-      }
-      const { call, answer } = enqueue({ type, data } as { type: string }, { timeout: ttl });
-      const delivered = answer as Promise<unknown> as Promise<void>;
-      return {
-        id: call.id,
-        get state() {
-          return call.state;
-        },
-        delivered,
-      };
-    },
-    queue: {
-      get size() {
-        return queue.size;
-      },
-      get bytes() {
-        return queue.bytes;
-      },
-      list: () =>
-        queue.values().map(({ id, message: { type, channel }, state, bytes }) => ({ id, type, ...(channel && { channel }), state: state as "sent", bytes })),
-      clear: () => queue.fail(new ClientError("aborted", "the queue was cleared"), true),
+    send(type, data) {
+      const { promise: delivered, settle } = defer();
+      const isSent = core.cast({ type, data });
+      settle(isSent ? undefined : offline());
+      return { id: 0, state: isSent ? "delivered" : "failed", delivered };
     },
     sendFrame(frame) {
       const { isOnline } = line;
@@ -340,9 +290,4 @@ function aborted(signal: AbortSignal): Promise<never> {
     }
     signal.addEventListener("abort", abort, { once: true });
   });
-}
-
-/** Without the fields that are undefined. */
-function defined<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
 }

@@ -12,8 +12,8 @@ import type { Auth, ClientOptions } from "./options.js";
 export interface LineEvents {
   /** The transition is complete. */
   done(): void;
-  /** Requests may go out. `welcome` is the message that said so. */
-  ready(welcome: Message): void;
+  /** Requests may go out. */
+  ready(): void;
   unready(): void;
   status(status: StatusEffect): void;
   /** A message that is not the line's own business. */
@@ -50,7 +50,7 @@ export function createLine(
   let transport: Transport | undefined;
   /** The generation whose transport is listened to; 0 for none. */
   let current = 0;
-  let welcome: Message | undefined;
+  let isWelcome = false;
   let token: string | null = null;
   let asking: AbortController | undefined;
   let watching: AbortController | undefined;
@@ -99,7 +99,8 @@ export function createLine(
 
   const forget = (): void => {
     current = 0;
-    transport = welcome = undefined;
+    transport = undefined;
+    isWelcome = false;
     who = {};
   };
 
@@ -172,7 +173,7 @@ export function createLine(
     },
     auth: () => send(codec.encode({ type: "auth", token })),
     ping: () => send(codec.encode({ type: "ping" })),
-    ready: () => events.ready(welcome!),
+    ready: () => events.ready(),
     unready: () => events.unready(),
     abandon(_: number, { code }) {
       transport?.close(code);
@@ -199,7 +200,7 @@ export function createLine(
     try {
       message = codec.decode(frame);
     } catch (error) {
-      if (!welcome) {
+      if (!isWelcome) {
         return refuse(g);
       }
       // What was in it is lost, so the line is too: the next one recovers it.
@@ -207,7 +208,7 @@ export function createLine(
       return fail(g, 1006, "the server sent what is not a message");
     }
     const { type } = message;
-    if (!welcome && type !== "welcome" && type !== "close") {
+    if (!isWelcome && type !== "welcome" && type !== "close") {
       return refuse(g);
     }
     if (type !== "welcome") {
@@ -226,7 +227,7 @@ export function createLine(
 
   const own: Record<string, (g: number, message: Message) => void> = {
     welcome(g, message) {
-      welcome = message;
+      isWelcome = true;
       identify(message);
       input({ welcome: g, ...message, ...age(message) } as unknown as Input);
     },

@@ -79,7 +79,7 @@ export interface ClientOptions<C = unknown> {
    * @default 10000
    */
   connectTimeout?: number;
-  /** What may wait, until it is answered. Volatile messages never do. */
+  /** What may wait, until it is answered. Volatile messages never do, and in `core` there are no others. */
   queue?: {
     /**
      * How many messages.

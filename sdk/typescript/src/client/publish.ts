@@ -1,12 +1,13 @@
 import type { Environment } from "../environment.js";
 import type { Published, PublishOptions } from "./client.js";
-import { type Core, offline } from "./core.js";
+import type { Calling } from "./calls.js";
+import { offline } from "./core.js";
 
 /** How a client publishes: with a key, so that a message that was cut off on its way can be sent again. */
 export type Publish = (channel: string, data: unknown, options?: PublishOptions) => Promise<Published>;
 
 /** Makes what publishes for a client. */
-export function createPublish(core: Core): Publish {
+export function createPublish(core: Calling): Publish {
   const keyOf = createKeys(core.environment);
   return async (channel, data, { key = keyOf(), volatile, ttl = core.ageMax, timeout = ttl, signal, ...options } = {}) => {
     if (volatile && !core.isOnline) {

@@ -1,7 +1,7 @@
 import type { Message } from "../codec/codec.js";
-import type { Environment } from "../environment.js";
+import type { Core } from "./core.js";
 import { defer } from "./deferred.js";
-import { ClientError } from "./errors.js";
+import { ClientError, serverError } from "./errors.js";
 
 /** A message that the server answers, and what is to become of it. */
 export interface Call {
@@ -55,22 +55,16 @@ export interface Queue {
   fail(error: ClientError, queued?: boolean): void;
 }
 
-/** Makes an empty queue. `encode` gives the frame of a message; `transmit` gives it to the line, if that `isOnline`. */
-export function createQueue(
-  limits: QueueLimits,
-  { now, setTimeout, clearTimeout }: Environment,
-  encode: (message: object) => string | Uint8Array,
-  transmit: (frame: string | Uint8Array) => void,
-  isOnline: () => boolean,
-  toError: (answer: Message) => ClientError,
-): Queue {
+/** Makes an empty queue, for the line of a core. */
+export function createQueue({ messagesMax, bytesMax, overflow }: QueueLimits, core: Core): Queue {
+  const { now, setTimeout, clearTimeout } = core.environment;
   const calls = new Map<number, Call>();
   /** Those that wait for room. */
   const outside = new Set<Call>();
   let bytes = 0;
   let lastId = 0;
 
-  const hasRoom = (size: number): boolean => calls.size < limits.messagesMax && bytes + size <= limits.bytesMax;
+  const hasRoom = (size: number): boolean => calls.size < messagesMax && bytes + size <= bytesMax;
 
   const enter = (call: Call): void => {
     calls.set(call.id, call);
@@ -93,7 +87,7 @@ export function createQueue(
   };
 
   const makeRoom = (size: number): boolean => {
-    if (limits.overflow === "dropOldest") {
+    if (overflow === "dropOldest") {
       for (const call of calls.values()) {
         if (!hasRoom(size) && call.state === "queued") {
           call.settle(full("newer messages took its place"));
@@ -110,7 +104,7 @@ export function createQueue(
     } else {
       call.state = "sent";
       call.tried = true;
-      transmit(call.frame);
+      core.transmit(call.frame);
     }
   };
 
@@ -123,7 +117,7 @@ export function createQueue(
   };
 
   const sendIfOnline = (): void => {
-    if (isOnline()) {
+    if (core.isOnline) {
       flush();
     }
   };
@@ -139,9 +133,9 @@ export function createQueue(
     add(message, how) {
       const id = ++lastId;
       const { timeout, signal, urgent } = how;
-      const frame = encode({ ...message, id });
+      const frame = core.encode({ ...message, id });
       const size = typeof frame === "string" ? new TextEncoder().encode(frame).length : frame.length;
-      const { promise: answer, resolve, reject } = defer<Message>();
+      const reply = defer<Message>();
       const settle: Call["settle"] = (error, value) => {
         if (call.state === "delivered" || call.state === "failed") {
           return;
@@ -150,12 +144,10 @@ export function createQueue(
         signal?.removeEventListener("abort", abort);
         call.state = error ? "failed" : "delivered";
         leave(call);
-        if (error) {
-          reject(error);
-        } else {
+        if (!error) {
           how.answered?.(value!);
-          resolve(value!);
         }
+        reply.settle(error, value);
       };
       const call: Call = { id, message, frame, bytes: size, how, state: "queued", tried: false, expiresAt: now() + timeout, settle };
       const abort = (): void => settle(new ClientError("aborted", `${message.type} was aborted`, { cause: signal!.reason }));
@@ -163,11 +155,13 @@ export function createQueue(
       signal?.addEventListener("abort", abort);
       if (signal?.aborted) {
         abort();
-      } else if (size > limits.bytesMax) {
-        settle(new ClientError("too_large", `${size} bytes are more than all that may wait (${limits.bytesMax})`));
+      } else if (core.stop) {
+        settle(core.stop);
+      } else if (size > bytesMax) {
+        settle(new ClientError("too_large", `${size} bytes are more than all that may wait (${bytesMax})`));
       } else if (urgent || hasRoom(size) || makeRoom(size)) {
         enter(call);
-      } else if (limits.overflow === "wait" && outside.size < limits.messagesMax) {
+      } else if (overflow === "wait" && outside.size < messagesMax) {
         outside.add(call);
       } else {
         settle(full("too many messages wait"));
@@ -176,12 +170,12 @@ export function createQueue(
         send(call);
       }
       sendIfOnline();
-      return { call, answer };
+      return { call, answer: reply.promise };
     },
     flush,
     answer(message) {
       const call = calls.get(message.id as number);
-      call?.settle(message.type === "error" ? toError(message) : undefined, message);
+      call?.settle(message.type === "error" ? serverError(message) : undefined, message);
       return !!call;
     },
     cut() {

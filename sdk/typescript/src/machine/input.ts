@@ -1,17 +1,19 @@
 import type { State } from "./states.js";
 
-/** Options of the machine, in milliseconds: see spec/traces/README.md. */
+/** Options of the machine, in milliseconds: see spec/traces/README.md. What is absent is as `createMachine` has it. */
 export interface MachineOptions {
-  connectTimeout: number;
-  heartbeatInterval: number | null;
-  heartbeatTimeout: number;
-  wakeTimeout: number;
-  delayBase: number;
-  delayMax: number;
-  delayLater: number;
-  stableAfter: number;
-  nudgeInterval: number;
-  attemptsMax: number | null;
+  connectTimeout?: number | undefined;
+  /** Null: what the server's welcome names. */
+  heartbeatInterval?: number | null | undefined;
+  heartbeatTimeout?: number | undefined;
+  wakeTimeout?: number | undefined;
+  delayBase?: number | undefined;
+  delayMax?: number | undefined;
+  delayLater?: number | undefined;
+  stableAfter?: number | undefined;
+  nudgeInterval?: number | undefined;
+  /** Null: any number. */
+  attemptsMax?: number | null | undefined;
 }
 
 /** What the application and the page say, and that the deadline has come. */

@@ -14,28 +14,28 @@ export interface Machine {
   handleInput(now: number, input: Input): Effect[];
 }
 
-/** What is known when nothing was said. */
-export const DEFAULTS: MachineOptions = {
-  connectTimeout: 10_000,
-  heartbeatInterval: null,
-  heartbeatTimeout: 10_000,
-  wakeTimeout: 4_000,
-  delayBase: 500,
-  delayMax: 30_000,
-  delayLater: 30_000,
-  stableAfter: 10_000,
-  nudgeInterval: 5_000,
-  attemptsMax: null,
-};
-
 const PING_INTERVAL = 25_000;
 const ASK_AGAIN = 5_000;
 /** By how much a deadline may be missed before the machine takes itself for having slept. */
 const LATE = 1_000;
 
 /** Makes a machine in `idle`. `random` gives numbers in 0 <= r < 1. */
-export function createMachine(options: MachineOptions, random: () => number, table: typeof TRANSITIONS = TRANSITIONS): Machine {
-  const { connectTimeout, heartbeatTimeout, wakeTimeout, stableAfter, nudgeInterval, attemptsMax } = options;
+export function createMachine(
+  {
+    connectTimeout = 10_000,
+    heartbeatInterval,
+    heartbeatTimeout = 10_000,
+    wakeTimeout = 4_000,
+    delayBase = 500,
+    delayMax = 30_000,
+    delayLater = 30_000,
+    stableAfter = 10_000,
+    nudgeInterval = 5_000,
+    attemptsMax = null,
+  }: MachineOptions,
+  random: () => number,
+  table: typeof TRANSITIONS = TRANSITIONS,
+): Machine {
   let state: State = "idle";
   let generation = 0;
   let attempt = 0;
@@ -49,7 +49,7 @@ export function createMachine(options: MachineOptions, random: () => number, tab
   let why: Why = "connect";
   /** Whether a token was asked for because one had expired, and no line has become stable since. */
   let fresh = false;
-  let spread = options.delayBase * 2;
+  let spread = delayBase * 2;
   let interval = 0;
   let retryAfter: number | undefined;
   /** Whether the delay is one that `wake` must not end. */
@@ -89,7 +89,7 @@ export function createMachine(options: MachineOptions, random: () => number, tab
       effects.push({ askToken: generation, why: event === "aging" ? "refresh" : why });
       why = "connect";
     } else if (name === "back_off") {
-      delay = backoffDelay(options, { attempt, open: isLive(), later: firm, retryAfter }, spread, random());
+      delay = backoffDelay({ delayMax, delayLater }, { attempt, open: isLive(), later: firm, retryAfter }, spread, random());
       firm ||= retryAfter !== undefined;
       dueAt = now + delay;
     } else if (name === "hold") {
@@ -229,7 +229,7 @@ export function createMachine(options: MachineOptions, random: () => number, tab
     tokenRefused: (input) => fire("refused", [1006, input.reason]),
     welcome(input) {
       if (state === "connecting") {
-        interval = options.heartbeatInterval ?? (input.pingInterval > 0 ? input.pingInterval : PING_INTERVAL);
+        interval = heartbeatInterval ?? (input.pingInterval > 0 ? input.pingInterval : PING_INTERVAL);
         age(input.expiresIn);
         fire(given && !input.authenticated ? "challenged" : "welcomed");
       }

@@ -1,7 +1,7 @@
 import type { Environment } from "../environment.js";
-import { closePolicy } from "../codes.js";
 import type { Effect, Input, StatusEffect } from "../machine/input.js";
-import { createMachine, DEFAULTS, type Machine } from "../machine/machine.js";
+import { closePolicy } from "../machine/close-policy.js";
+import { createMachine, type Machine } from "../machine/machine.js";
 import type { State } from "../machine/states.js";
 import { parseAddress, type Payload } from "./arguments.js";
 import type { Ending, ReconnectingEvent } from "./events.js";
@@ -324,10 +324,9 @@ function makeMachine(options: ReconnectingWebSocketOptions, { random }: Surround
   const { maxReconnectAttempts: attemptsMax = Infinity } = options;
   return createMachine(
     {
-      ...DEFAULTS,
-      connectTimeout: options.connectTimeout ?? 10_000,
+      connectTimeout: options.connectTimeout,
       heartbeatInterval: options.heartbeatInterval ?? 30_000,
-      heartbeatTimeout: options.heartbeatTimeout ?? 10_000,
+      heartbeatTimeout: options.heartbeatTimeout,
       // The machine's first delay goes up to twice its base.
       delayBase: (options.reconnectDelay ?? 1_000) / 2,
       delayMax: options.maxReconnectDelay ?? 30_000,
