@@ -64,11 +64,13 @@ unit: ## Run the crates' tests
 	$(call say,Tests of the crates)
 	cargo test --workspace --exclude tidy --all-features --locked --quiet
 
-long: ## Run the tests that take minutes: 100 kills, 1,000 cuts
+long: sdk/typescript/node_modules/.package-lock.json ## Run the tests that take minutes: 100 kills, 1,000 cuts
 	$(call say,Long tests)
 	cargo test -p openline-server --locked --test cuts -- --ignored --test-threads=1
 	cargo test -p openline --locked --test durability -- --ignored
 	cargo test -p openline-client --locked --test cuts -- --ignored
+	cargo build -p openline --locked
+	cd sdk/typescript && OPENLINE_BIN=$(OPENLINE) npm run test:soak
 
 wasm: ## Build the pure crates for a machine without sockets and clocks
 	$(call say,The pure crates for wasm32)
