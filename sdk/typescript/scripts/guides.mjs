@@ -17,11 +17,11 @@ export const FOLDER = join(root, "../../docs/clients");
  */
 
 /**
- * The blocks of all guides, in order.
+ * The blocks of all guides, in order. The reference is no guide: its code is the compiler's.
  * @returns {Block[]}
  */
 export function blocks() {
-  const guides = readdirSync(FOLDER).filter((name) => name.endsWith(".md"));
+  const guides = readdirSync(FOLDER).filter((name) => name.endsWith(".md") && name !== "reference.md");
   return guides.sort().flatMap((guide) => blocksOf(guide, readFileSync(join(FOLDER, guide), "utf8")));
 }
 
