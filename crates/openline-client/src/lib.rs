@@ -51,6 +51,8 @@ mod dial;
 mod driver;
 mod error;
 mod event;
+#[cfg(doctest)]
+mod guides;
 mod history;
 mod line;
 pub mod machine;
@@ -83,13 +85,3 @@ pub use publish::Publish;
 pub use request::Request;
 pub use status::Status;
 pub use upload::{Upload, UploadControl};
-
-// The guides' code compiles with the tests of the documentation.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/clients/quick-start.md")]
-#[doc = include_str!("../../../docs/clients/authentication.md")]
-#[doc = include_str!("../../../docs/clients/recovery.md")]
-#[doc = include_str!("../../../docs/clients/presence.md")]
-#[doc = include_str!("../../../docs/clients/files.md")]
-#[doc = include_str!("../../../docs/clients/testing.md")]
-mod guides {}
