@@ -781,7 +781,7 @@ function nextText(nextAt, now) {
 // src/dashboard/health.ts
 function healthOf(feed, metrics, info) {
   if (feed.state === "away") {
-    return { word: "no answer", tone: "bad", sentence: feed.why };
+    return { word: "away", tone: "bad", sentence: feed.why };
   }
   if (feed.state === "paused") {
     return { word: "paused", tone: "quiet", sentence: void 0 };

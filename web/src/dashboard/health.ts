@@ -14,7 +14,7 @@ export interface Health {
 /** From what the server says about itself; the worst comes first. */
 export function healthOf(feed: Feed, metrics: Metrics | undefined, info: Info | undefined): Health {
   if (feed.state === "away") {
-    return { word: "no answer", tone: "bad", sentence: feed.why };
+    return { word: "away", tone: "bad", sentence: feed.why };
   }
   if (feed.state === "paused") {
     return { word: "paused", tone: "quiet", sentence: undefined };
