@@ -38,7 +38,7 @@ table! {
         demo: bool = false, without a file true;
 
         /// With the demos, publish a price on the channel `ticker` once a second while somebody is
-        /// subscribed to it, and only then.
+        /// subscribed to it, and a minute longer.
         demo_ticker: bool = true;
 
         /// Allow what is refused for safety: an address that other machines can reach although
