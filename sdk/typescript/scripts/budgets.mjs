@@ -5,5 +5,5 @@
 export const BUDGETS = [
   { what: "core: createClient", budget: 6_300, target: 5_000, source: 'export { createClient } from "./src/core.ts"' },
   { what: "createClient with requests, channels and presence", budget: 10_200, target: 9_000, source: 'export { createClient } from "./src/index.ts"' },
-  { what: "everything but React", budget: 21_850, target: 14_000, source: 'export * from "./src/index.ts"' },
+  { what: "everything but React", budget: 21_750, target: 14_000, source: 'export * from "./src/index.ts"' },
 ];

@@ -1,6 +1,8 @@
 // What the standard asks of the arguments of `WebSocket`, its `send` and its `close`.
 // https://websockets.spec.whatwg.org/#the-websocket-interface
 
+import { socketAddress } from "../client/address.js";
+
 /** What `send` takes. Anything else is turned into text, as the standard says. */
 export type Payload = string | Blob | ArrayBuffer | ArrayBufferView;
 
@@ -12,21 +14,9 @@ const encoder = new TextEncoder();
 
 /** The address as the standard serializes it; throws a `SyntaxError` where it is none. */
 export function parseAddress(address: string | URL, base: string | undefined): string {
-  let url: URL;
-  try {
-    url = new URL(String(address), base);
-  } catch {
-    throw syntaxError(`"${address}" is not a URL: give one like wss://example.org/ws`);
-  }
-  if (url.protocol === "http:") url.protocol = "ws:";
-  if (url.protocol === "https:") url.protocol = "wss:";
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw syntaxError(`the URL begins with ${url.protocol}, and has to begin with ws:, wss:, http: or https:`);
-  }
+  const url = socketAddress(String(address), base, syntaxError);
   // Chromium's parser makes %20 of a space there; the standard's throws.
   if (url.hostname.includes("%")) throw syntaxError(`"${url.hostname}" cannot be the name of a host`);
-  // An empty fragment shows in `href` alone.
-  if (url.href.includes("#")) throw syntaxError(`"${address}" has a fragment: leave out what follows the #`);
   return url.href;
 }
 
