@@ -90,7 +90,7 @@ export function createChannels(core: Calling, publish: Publish): (name: string, 
         join: () => joinAll([made]),
         keep() {
           if ((insides.get(name) ?? made) !== made) {
-            throw new ClientError("invalid", `this object of ${name} was let go: ask client.channel again`);
+            throw new ClientError("invalid", `${name} was let go: ask client.channel again`);
           }
           insides.set(name, made);
         },

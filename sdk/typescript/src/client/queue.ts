@@ -158,7 +158,7 @@ export function createQueue({ messagesMax, bytesMax, overflow }: QueueLimits, co
       } else if (core.stop) {
         settle(core.stop);
       } else if (size > bytesMax) {
-        settle(new ClientError("too_large", `${size} bytes are more than all that may wait (${bytesMax})`));
+        settle(new ClientError("too_large", `${size} bytes are more than may wait (${bytesMax})`));
       } else if (urgent || hasRoom(size) || makeRoom(size)) {
         enter(call);
       } else if (overflow === "wait" && outside.size < messagesMax) {
