@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use openline_client::{ChannelName, Position};
 
 use crate::flags::Flags;
 use crate::{exit, token};
@@ -66,14 +67,21 @@ pub(crate) enum ConfigCommand {
 /// In a pipe: each line of the input is sent as one message, each message that comes is one line of
 /// the output (binary as hex), and everything else goes to standard error. When the input ends, the
 /// line is closed as soon as the server has been quiet for a moment (see --linger).
+///
+/// With one of the options for channels it talks to an Openline server about those: it comes back
+/// when the line is lost, and misses nothing that the server has kept.
 #[derive(Debug, Args)]
 #[command(after_long_help = exit::help())]
 pub(crate) struct Connect {
     /// ws://… or wss://…; a user and a password in it are sent as basic authorization.
+    #[arg(default_value = "ws://127.0.0.1:8000/ws")]
     pub(crate) url: String,
 
+    #[command(flatten)]
+    pub(crate) channels: Channels,
+
     /// Offer a subprotocol; may be repeated, the best first.
-    #[arg(short, long = "subprotocol", value_name = "NAME")]
+    #[arg(short, long = "subprotocol", value_name = "NAME", conflicts_with = "action")]
     pub(crate) subprotocols: Vec<String>,
 
     /// Add a header to the request; may be repeated.
@@ -81,7 +89,7 @@ pub(crate) struct Connect {
     pub(crate) headers: Vec<String>,
 
     /// Do not offer compression.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "action")]
     pub(crate) no_deflate: bool,
 
     /// Accept any certificate. Whoever sits between can read and change everything.
@@ -105,26 +113,83 @@ pub(crate) struct Connect {
     pub(crate) timeout: Duration,
 
     /// Ping after this long without a byte from the server; 0 never pings.
-    #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "25", value_parser = seconds, conflicts_with = "action")]
     pub(crate) ping_interval: Duration,
 
     /// Send lines as binary; they are written in hex.
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "action")]
     pub(crate) binary: bool,
 
     /// In a pipe: when the input has ended, wait until the server has been quiet for this long.
     ///
     /// A server that never goes quiet is left after twenty times as long.
-    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "0.5", value_parser = seconds, conflicts_with = "action")]
     pub(crate) linger: Duration,
 
     /// Colours in a terminal.
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", default_value = "auto", conflicts_with = "action")]
     pub(crate) color: Color,
 
     /// Tell of every ping and pong: in a pipe too, and of those that only keep the line alive.
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "action")]
     pub(crate) verbose: bool,
+}
+
+/// What to do with the channels of an Openline server, in place of a plain line.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Channels of an Openline server")]
+pub(crate) struct Channels {
+    /// Print what is published to this channel, until Ctrl-C; may be repeated.
+    ///
+    /// One line each; with several channels the name stands in front.
+    #[arg(long, value_name = "CHANNEL", groups = ["action", "reads"])]
+    pub(crate) subscribe: Vec<ChannelName>,
+
+    /// Publish each line of the input, which is JSON, and print its position.
+    #[arg(long, value_name = "CHANNEL", group = "action")]
+    pub(crate) publish: Option<ChannelName>,
+
+    /// Print what this channel has kept, the oldest first.
+    #[arg(long, value_name = "CHANNEL", groups = ["action", "reads"])]
+    pub(crate) history_of: Option<ChannelName>,
+
+    /// Print who is in this channel: user, status and line, with tabs between them.
+    #[arg(long, value_name = "CHANNEL", group = "action")]
+    pub(crate) presence: Option<ChannelName>,
+
+    /// Send this file, and print its name, size, SHA-256 and address.
+    #[arg(long, value_name = "FILE", group = "action")]
+    pub(crate) upload: Option<PathBuf>,
+
+    /// Begin behind the message at this position.
+    #[arg(long, requires = "reads", value_parser = position)]
+    pub(crate) since: Option<Position>,
+
+    /// Begin with so many of the newest messages; with --since, read at most so many.
+    #[arg(long, value_name = "N", requires = "reads",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) history: Option<u32>,
+
+    /// What kind of event is published.
+    #[arg(long, value_name = "NAME", requires = "publish")]
+    pub(crate) event: Option<String>,
+
+    /// Show this token. Others on this machine can see it; the variable OPENLINE_TOKEN they cannot.
+    #[arg(long, requires = "action")]
+    pub(crate) token: Option<String>,
+
+    /// Print one JSON object a line, also for what happens to the line: see docs/connect.md.
+    #[arg(long, requires = "action")]
+    pub(crate) json: bool,
+}
+
+impl Channels {
+    /// Whether there is something to do, and the line is no plain one.
+    pub(crate) fn has_action(&self) -> bool {
+        let Self { subscribe, publish, history_of, presence, upload, .. } = self;
+        let one = [publish, history_of, presence].into_iter().any(Option::is_some);
+        one || !subscribe.is_empty() || upload.is_some()
+    }
 }
 
 /// Publish a message through the HTTP API of a server.
@@ -245,6 +310,10 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
+}
+
+fn position(text: &str) -> Result<Position, String> {
+    text.parse().map_err(|_| "it has to be a position as a server gave it".to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

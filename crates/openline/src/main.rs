@@ -2,10 +2,12 @@
 //!
 //! [`cli`] holds the arguments, [`flags`] those that are keys of the configuration, [`exit`] the
 //! exit codes, and each command has a module of its name: [`serve`] runs the server of
-//! `openline-server`, [`connect`] is a client over `openline-ws`, [`publish`] one of the HTTP API,
+//! `openline-server`, [`connect`] is a client over `openline-ws`, [`channels`] one over `openline-client`, [`publish`]
+//! one of the HTTP API,
 //! [`token`] makes tokens and looks into them, [`config`] shows and checks what the server goes by.
 //! Everything else they do belongs to the libraries.
 
+mod channels;
 mod cli;
 mod config;
 mod connect;
@@ -13,6 +15,7 @@ mod exit;
 mod flags;
 mod publish;
 mod serve;
+mod signals;
 mod token;
 
 use std::io::Write as _;
@@ -25,6 +28,7 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Connect(arguments) if arguments.channels.has_action() => channels::run(&arguments),
         Command::Connect(arguments) => connect::run(&arguments),
         Command::Publish(arguments) => publish::run(&arguments),
         Command::Token(command) => token::run(&command),

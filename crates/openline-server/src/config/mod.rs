@@ -58,7 +58,7 @@ struct Section {
 
 /// Variables that are not keys of the file: the one that names it, and the one that `openline
 /// publish` takes its key from.
-const OTHER_VARIABLES: [&str; 2] = ["OPENLINE_CONFIG", "OPENLINE_API_KEY"];
+const OTHER_VARIABLES: [&str; 3] = ["OPENLINE_CONFIG", "OPENLINE_API_KEY", "OPENLINE_TOKEN"];
 
 impl Default for Config {
     /// What holds without a file.

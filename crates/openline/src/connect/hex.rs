@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 const ROW: usize = 16;
 
 /// Bytes as hex digits, two for each.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out

@@ -5,12 +5,12 @@
 
 mod command;
 mod editor;
-mod hex;
+pub(crate) mod hex;
 mod pipe;
 mod render;
 mod session;
 mod terminal;
-mod tls;
+pub(crate) mod tls;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -98,7 +98,7 @@ fn connector(arguments: &Connect) -> Result<Connector, Failure> {
 }
 
 /// `Name: value`, as it stands in a request.
-fn header(line: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+pub(crate) fn header(line: &str) -> Result<(HeaderName, HeaderValue), Failure> {
     let wrong = |what| Failure::new(Exit::Usage, format!("invalid header {line:?}: {what}"));
     let (name, value) = line.split_once(':').ok_or_else(|| wrong("it has no colon"))?;
     let name = name.trim().parse().map_err(|_| wrong("the name has characters it may not have"))?;
@@ -158,7 +158,7 @@ fn exit_of(end: &End) -> Option<Exit> {
 }
 
 /// Tells something on standard error, and does not mind if nobody listens.
-fn note(what: &str) {
+pub(crate) fn note(what: &str) {
     let _ = writeln!(io::stderr(), "{what}");
 }
 

@@ -5,7 +5,6 @@ use std::thread;
 use std::time::Duration;
 
 use openline_ws::{CloseCode, Incoming, Message};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -13,6 +12,7 @@ use super::session::{End, Line, Session, Turn};
 use super::{hex, note, render};
 use crate::cli::Connect;
 use crate::exit::{Exit, Failure};
+use crate::signals::Signals;
 
 /// The longest line of input, which is also the longest message that the server may send.
 const LINE_BYTES_MAX: u64 = 16 << 20;
@@ -178,41 +178,6 @@ impl Linger {
         match self.heard.zip(self.until) {
             Some((heard, until)) => sleep_until(until.min(heard + self.quiet)).await,
             None => std::future::pending().await,
-        }
-    }
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    /// The first is told by [`Signals::next`]; a second one ends the program at once, even while it
-    /// waits for somebody to take its output.
-    fn new() -> io::Result<Self> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let again = std::sync::Arc::default();
-        for kind in [SIGINT, SIGTERM] {
-            let exit = Exit::Interrupted as i32;
-            signal_hook::flag::register_conditional_shutdown(
-                kind,
-                exit,
-                std::sync::Arc::clone(&again),
-            )?;
-            signal_hook::flag::register(kind, std::sync::Arc::clone(&again))?;
-        }
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
         }
     }
 }

@@ -17,13 +17,13 @@ use openline_ws::tls::{certificates, client_config};
 use crate::exit::{Exit, Failure};
 
 /// The usual roots and those in the file.
-pub(super) fn with_roots(file: &Path) -> Result<Arc<ClientConfig>, Failure> {
+pub(crate) fn with_roots(file: &Path) -> Result<Arc<ClientConfig>, Failure> {
     let roots = certificates(file).map_err(|error| Failure::new(Exit::Config, error))?;
     Ok(client_config(roots))
 }
 
 /// Whatever certificate the server shows.
-pub(super) fn any_certificate() -> Arc<ClientConfig> {
+pub(crate) fn any_certificate() -> Arc<ClientConfig> {
     let mut config = ClientConfig::clone(&client_config(Vec::new()));
     let verifier = AnyCertificate(config.crypto_provider().clone());
     config.dangerous().set_certificate_verifier(Arc::new(verifier));
