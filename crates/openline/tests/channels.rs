@@ -143,11 +143,6 @@ impl Follower {
         }
     }
 
-    /// Waits until the server knows of the subscription.
-    fn joined(&self) {
-        assert_eq!(self.until("presence").0["complete"], true);
-    }
-
     /// Interrupts it, as Ctrl-C does.
     fn interrupt(mut self) -> Option<i32> {
         let kill = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
@@ -220,7 +215,7 @@ fn presence_lists_who_is_there() {
     assert_eq!((nobody.code, nobody.out.as_str()), (Some(0), ""), "{nobody:?}");
 
     let follower = Follower::start(server.connect(&["--subscribe", "room:1", "--json"]));
-    follower.joined();
+    assert_eq!(follower.until("subscribed").0["channel"], "room:1");
     let list = ended(&mut server.connect(&["--presence", "room:1", "--json"]), "");
     let members: Vec<Value> =
         list.out.lines().map(json).filter(|object| object["type"] == "member").collect();

@@ -26,7 +26,11 @@ pub(super) async fn run(client: &Client, channels: &Channels, output: Output) ->
         if let Some(messages) = channels.history {
             builder = builder.history(messages);
         }
-        subscriptions.push(builder.subscribe().await?);
+        let subscription = builder.subscribe().await?;
+        let begin = subscription.position();
+        let object = || Object::new("subscribed").text("channel", name);
+        output.tell(|| object().text_if("position", begin), || None)?;
+        subscriptions.push(subscription);
     }
     let mut last = None;
     while let Some((channel, event)) = next(&mut subscriptions).await {
