@@ -1,5 +1,8 @@
-/** What the page and the network have to say: look whether the line is alive; you are put away; you are back. */
-export type PageEvent = "wake" | "freeze" | "thaw";
+/**
+ * What the page and the network have to say: look whether the line is alive, and do not wait for the next attempt
+ * (`wake`) or wait on (`doubt`); you are put away; you are back.
+ */
+export type PageEvent = "wake" | "doubt" | "freeze" | "thaw";
 
 /** Where page events come from. */
 export interface Page {
@@ -55,7 +58,7 @@ function page({ document, addEventListener }: Partial<typeof globalThis>): Page 
         target.addEventListener(type, (e) => when(e) && handler(event), { signal });
       const kept = (e: Event): boolean => (e as PageTransitionEvent).persisted;
       on(globalThis, "online", "wake");
-      on(globalThis, "offline", "wake");
+      on(globalThis, "offline", "doubt");
       on(globalThis, "pagehide", "freeze", kept);
       on(globalThis, "pageshow", "thaw", kept);
       if (document) {

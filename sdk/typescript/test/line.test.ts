@@ -158,6 +158,21 @@ test("a page that is shown again asks a line that may be dead, and gives it up s
   client.close();
 });
 
+test("that the network has gone has an open line asked, and leaves the next attempt for its return", async () => {
+  const { client, server, clock, page } = await online();
+  page.tell("doubt");
+  assert.equal(client.status.state, "probing");
+  await clock.advance(0);
+  assert.equal(client.status.state, "online");
+  server.line.close(1011);
+  assert.equal(client.status.state, "waiting");
+  page.tell("doubt");
+  assert.equal(client.status.state, "waiting");
+  page.tell("wake");
+  assert.equal(client.status.state, "connecting");
+  client.close();
+});
+
 test("what is shown again does not connect a client that the application has stopped", async () => {
   const { client, server, clock, page } = await online();
   client.disconnect();

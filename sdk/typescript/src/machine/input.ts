@@ -17,7 +17,7 @@ export interface MachineOptions {
 }
 
 /** What the application and the page say, and that the deadline has come. */
-export type Word = "start" | "stop" | "wake" | "freeze" | "thaw" | "time";
+export type Word = "start" | "stop" | "wake" | "doubt" | "freeze" | "thaw" | "time";
 
 /** What happened. The first field names the input, and its value is the generation that it is about. */
 export type Input =

@@ -190,6 +190,8 @@ export function createMachine(
         fire("due");
       }
     },
+    // An attempt without a network would fail, and use up the nudge that is for its return.
+    doubt: () => fire("woken"),
     freeze: () => fire("frozen", [1001, "the page was put away"]),
     thaw: (input) => (held ? fire("thawed") : handle["wake"]!(input)),
     time() {
