@@ -42,7 +42,7 @@ bench: ## Measure Openline beside its peers and write bench/RESULTS.md
 
 ##@ Single steps
 
-setup: ## Install what the conformance suite needs: Python and JavaScript peers, Chromium, nginx, HAProxy
+setup: ## Install what the conformance suite needs: Python and JavaScript peers, Chromium, Xvfb, nginx, HAProxy
 	$(call say,Set-up of the conformance suite)
 	conformance/setup.sh
 

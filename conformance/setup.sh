@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what conformance/ needs: Python peers and the Autobahn runner into
-# .work/venv, JavaScript peers into conformance/node/node_modules, and Chromium,
+# .work/venv, JavaScript peers into conformance/node/node_modules, and Chromium, Xvfb,
 # nginx and HAProxy from Debian. Run it again at any time: what is there stays.
 set -eu
 
@@ -27,8 +27,10 @@ if ! fresh "$here/node/package-lock.json" "$here/node/node_modules/installed.jso
 fi
 
 missing=
-for program in chromium nginx haproxy; do
-    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || missing="$missing $program"
+for program in chromium Xvfb nginx haproxy; do
+    PATH=$PATH:/usr/sbin command -v "$program" >/dev/null ||
+        # Debian writes the names of its packages small.
+        missing="$missing $(echo "$program" | tr '[:upper:]' '[:lower:]')"
 done
 if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
