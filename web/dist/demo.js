@@ -1,10 +1,12 @@
 // ../sdk/typescript/src/client/deferred.ts
 function defer() {
-  const made = {};
-  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
-  made.promise.catch(() => {
+  let settle;
+  const promise = new Promise((resolve, reject) => {
+    settle = (error, value) => error ? reject(error) : resolve(value);
   });
-  return made;
+  promise.catch(() => {
+  });
+  return { promise, settle };
 }
 
 // ../sdk/typescript/src/codes.ts
@@ -20,30 +22,6 @@ var RETRYABLE = /* @__PURE__ */ new Set([
   "timeout",
   "storage_full"
 ]);
-var POLICIES = /* @__PURE__ */ new Map([
-  [1e3, "stop"],
-  [1001, "retry"],
-  [1002, "stop"],
-  [1003, "stop"],
-  [1007, "stop"],
-  [1008, "stop"],
-  [1009, "stop"],
-  [1010, "stop"],
-  [1011, "retry"],
-  [1012, "retry"],
-  [1013, "retry_later"],
-  [4e3, "new_token"],
-  [4001, "stop"],
-  [4002, "stop"],
-  [4003, "retry_later"],
-  [4004, "retry_later"],
-  [4005, "stop"],
-  [4006, "retry"],
-  [4007, "retry"]
-]);
-function closePolicy(code) {
-  return (code === void 0 ? void 0 : POLICIES.get(code)) ?? "retry";
-}
 
 // ../sdk/typescript/src/client/errors.ts
 var ClientError = class extends Error {
@@ -160,6 +138,7 @@ function createInbox(drained) {
 }
 
 // ../sdk/typescript/src/channel/iterate.ts
+var END = { done: true, value: void 0 };
 function iterate(channel) {
   let waiting;
   let wanted;
@@ -170,7 +149,7 @@ function iterate(channel) {
   const give = () => {
     if (waiting && wanted) {
       ({ dealtWith } = waiting);
-      wanted.resolve({ done: false, value: waiting.publication });
+      wanted.settle(void 0, { done: false, value: waiting.publication });
       waiting = wanted = void 0;
     }
   };
@@ -179,11 +158,7 @@ function iterate(channel) {
     removals.forEach((remove) => remove());
     dealtWith?.();
     waiting?.dealtWith();
-    if (error) {
-      wanted?.reject(error);
-    } else {
-      wanted?.resolve({ done: true, value: void 0 });
-    }
+    wanted?.settle(error, END);
     wanted = void 0;
   };
   const open = () => {
@@ -198,27 +173,25 @@ function iterate(channel) {
     channel.subscribe().then(() => isJoined = true, finish);
   };
   return {
-    next() {
+    async next() {
       if (state === "new") {
         open();
       }
       dealtWith?.();
       dealtWith = void 0;
-      return new Promise((resolve, reject) => {
-        if (state === "done") {
-          resolve({ done: true, value: void 0 });
-        } else {
-          wanted = { resolve, reject };
-          give();
-        }
-      });
+      if (state === "done") {
+        return END;
+      }
+      const { promise } = wanted = defer();
+      give();
+      return promise;
     },
     async return() {
       if (state === "open") {
         finish();
         channel.unsubscribe();
       }
-      return { done: true, value: void 0 };
+      return END;
     }
   };
 }
@@ -234,20 +207,12 @@ function createPresence(core, channel, isSubscribed) {
   let mine;
   const replace = (members, count) => {
     snapshot = { members, count };
-    core.later(() => {
-      for (const listener of [...listeners]) {
-        listener();
-      }
-    });
+    core.later(() => [...listeners].forEach((listener) => listener()));
   };
   const change = ({ joined, updated, left, count }) => {
     const members = new Map(snapshot.members);
-    for (const member of [...joined, ...updated]) {
-      members.set(member.clientId, member);
-    }
-    for (const { clientId } of left) {
-      members.delete(clientId);
-    }
+    [...joined, ...updated].forEach((member) => members.set(member.clientId, member));
+    left.forEach(({ clientId }) => members.delete(clientId));
     replace(members, count);
     if (members.size !== count && count <= LOADED_MAX) {
       load();
@@ -342,18 +307,18 @@ function createChannels(core, publish) {
       void join(some.slice(i, i + CHANNELS_MAX));
     }
   };
-  core.plug = {
+  core.resume = () => new Map(wanted().flatMap((inside) => inside.seen() ? [[inside.channel.name, inside.seen()]] : []));
+  core.parts.unshift({
     ready: () => joinAll(wanted()),
     unready: () => insides.forEach((inside) => inside.lost()),
     stopped: (error) => insides.forEach((inside) => inside.stopped(error)),
-    resume: () => new Map(wanted().flatMap((inside) => inside.seen() ? [[inside.channel.name, inside.seen()]] : [])),
     message(message) {
       const { type, channel, channels } = message;
       const names = type === "unsubscribed" ? channels : channel === void 0 ? [] : [channel];
       names.forEach((name) => insides.get(name)?.take(message));
       return type === "subscribed" || type === "unsubscribed" || insides.has(channel);
     }
-  };
+  });
   return (name, options) => {
     let inside = insides.get(name);
     if (!inside) {
@@ -361,7 +326,7 @@ function createChannels(core, publish) {
         join: () => joinAll([made]),
         keep() {
           if ((insides.get(name) ?? made) !== made) {
-            throw new ClientError("invalid", `this object of ${name} was let go: ask client.channel again`);
+            throw new ClientError("invalid", `${name} was let go: ask client.channel again`);
           }
           insides.set(name, made);
         },
@@ -424,16 +389,15 @@ function createChannel(core, publish, name, options, { join, keep, letGo }) {
       raise(error);
     }
   });
+  const settle = (error) => {
+    joining?.settle(error);
+    joining = void 0;
+  };
   const end = (reason, error) => {
     state = "unsubscribed";
     environment2.clearTimeout(retry);
     turn++;
-    if (error) {
-      joining?.reject(error);
-    } else {
-      joining?.resolve();
-    }
-    joining = void 0;
+    settle(error);
     emit("unsubscribed", { reason });
   };
   const refuse = (error) => {
@@ -459,8 +423,7 @@ function createChannel(core, publish, name, options, { join, keep, letGo }) {
     }
     state = "subscribed";
     failures = 0;
-    joining?.resolve();
-    joining = void 0;
+    settle();
     emit("subscribed", { recovered, position: at });
     if (recovered === false || wasJoined && recovered === void 0) {
       gap(reason ?? "offline", at);
@@ -563,11 +526,191 @@ function createChannel(core, publish, name, options, { join, keep, letGo }) {
       }
     },
     stopped(error) {
-      joining?.reject(error);
-      joining = void 0;
+      settle(error);
       state = "unsubscribed";
     }
   };
+}
+
+// ../sdk/typescript/src/client/queue.ts
+function createQueue({ messagesMax, bytesMax, overflow }, core) {
+  const { now, setTimeout: setTimeout2, clearTimeout: clearTimeout2 } = core.environment;
+  const calls = /* @__PURE__ */ new Map();
+  const outside = /* @__PURE__ */ new Set();
+  let bytes = 0;
+  let lastId = 0;
+  const hasRoom = (size) => calls.size < messagesMax && bytes + size <= bytesMax;
+  const enter = (call2) => {
+    calls.set(call2.id, call2);
+    bytes += call2.bytes;
+  };
+  const leave = (call2) => {
+    outside.delete(call2);
+    if (calls.delete(call2.id)) {
+      bytes -= call2.bytes;
+    }
+    for (const next of outside) {
+      if (!hasRoom(next.bytes)) {
+        break;
+      }
+      outside.delete(next);
+      enter(next);
+      sendIfOnline();
+    }
+  };
+  const makeRoom = (size) => {
+    if (overflow === "dropOldest") {
+      for (const call2 of calls.values()) {
+        if (!hasRoom(size) && call2.state === "queued") {
+          call2.settle(full("newer messages took its place"));
+        }
+      }
+    }
+    return hasRoom(size);
+  };
+  const send = (call2) => {
+    if (now() >= call2.expiresAt) {
+      late(call2);
+    } else {
+      call2.state = "sent";
+      call2.tried = true;
+      core.transmit(call2.frame);
+    }
+  };
+  const flush = () => {
+    for (const call2 of calls.values()) {
+      if (call2.state === "queued") {
+        send(call2);
+      }
+    }
+  };
+  const sendIfOnline = () => {
+    if (core.isOnline) {
+      flush();
+    }
+  };
+  return {
+    get size() {
+      return calls.size;
+    },
+    get bytes() {
+      return bytes;
+    },
+    values: () => [...calls.values()],
+    add(message, how) {
+      const id = ++lastId;
+      const { timeout, signal, urgent } = how;
+      const frame = core.encode({ ...message, id });
+      const size = typeof frame === "string" ? new TextEncoder().encode(frame).length : frame.length;
+      const reply = defer();
+      const settle = (error, value) => {
+        if (call2.state === "delivered" || call2.state === "failed") {
+          return;
+        }
+        clearTimeout2(timer);
+        signal?.removeEventListener("abort", abort);
+        call2.state = error ? "failed" : "delivered";
+        leave(call2);
+        if (!error) {
+          how.answered?.(value);
+        }
+        reply.settle(error, value);
+      };
+      const call2 = { id, message, frame, bytes: size, how, state: "queued", tried: false, expiresAt: now() + timeout, settle };
+      const abort = () => settle(new ClientError("aborted", `${message.type} was aborted`, { cause: signal.reason }));
+      const timer = setTimeout2(() => late(call2), Math.min(timeout, 2 ** 31 - 1));
+      signal?.addEventListener("abort", abort);
+      if (signal?.aborted) {
+        abort();
+      } else if (core.stop) {
+        settle(core.stop);
+      } else if (size > bytesMax) {
+        settle(new ClientError("too_large", `${size} bytes are more than may wait (${bytesMax})`));
+      } else if (urgent || hasRoom(size) || makeRoom(size)) {
+        enter(call2);
+      } else if (overflow === "wait" && outside.size < messagesMax) {
+        outside.add(call2);
+      } else {
+        settle(full("too many messages wait"));
+      }
+      if (urgent && call2.state === "queued") {
+        send(call2);
+      }
+      sendIfOnline();
+      return { call: call2, answer: reply.promise };
+    },
+    flush,
+    answer(message) {
+      const call2 = calls.get(message.id);
+      call2?.settle(message.type === "error" ? serverError(message) : void 0, message);
+      return !!call2;
+    },
+    cut() {
+      for (const call2 of [...calls.values()]) {
+        if (call2.how.urgent || call2.state === "sent" && !call2.how.again) {
+          call2.settle(new ClientError("connection_lost", `the line ended before ${call2.message.type} was answered`, { retryable: true }));
+        } else {
+          call2.state = "queued";
+        }
+      }
+    },
+    fail(error, queued) {
+      for (const call2 of [...outside, ...calls.values()]) {
+        if (!queued || call2.state === "queued") {
+          call2.settle(error);
+        }
+      }
+    }
+  };
+}
+function late({ tried, message, how, settle }) {
+  settle(
+    tried ? new ClientError("timeout", `${message.type} was not answered within ${how.timeout} ms`, { retryable: true }) : new ClientError("expired", `${message.type} could not be sent within ${how.timeout} ms`, { retryable: true })
+  );
+}
+function full(why) {
+  return new ClientError("queue_full", `the queue is full: ${why}`, { retryable: true });
+}
+
+// ../sdk/typescript/src/client/calls.ts
+var REQUEST_TIMEOUT = 1e4;
+function addCalls(core, { messagesMax = 1e3, bytesMax = 1 << 20, ageMax = 6e4, overflow = "reject" } = {}) {
+  const { client, conform } = core;
+  const queue = createQueue({ messagesMax, bytesMax, overflow }, core);
+  core.parts.push({ online: queue.flush, unready: queue.cut, answer: queue.answer, stopped: queue.fail });
+  const call2 = (message, { timeout = REQUEST_TIMEOUT, ...how } = {}) => queue.add(message, { timeout, ...how }).answer;
+  const calls = {
+    async request(type, data, { idempotent, ...how } = {}) {
+      return conform("requests", type, (await call2({ type, data }, { ...how, again: !!idempotent })).data);
+    },
+    send(type, data, { volatile, ttl = ageMax } = {}) {
+      if (volatile) {
+        return sendNow(type, data, { volatile });
+      }
+      const { call: call3, answer } = queue.add({ type, data }, { timeout: ttl });
+      const delivered = answer;
+      return {
+        id: call3.id,
+        get state() {
+          return call3.state;
+        },
+        delivered
+      };
+    },
+    queue: {
+      get size() {
+        return queue.size;
+      },
+      get bytes() {
+        return queue.bytes;
+      },
+      list: () => queue.values().map(({ id, message: { type, channel }, state, bytes }) => ({ id, type, ...channel && { channel }, state, bytes })),
+      clear: () => queue.fail(new ClientError("aborted", "the queue was cleared"), true)
+    }
+  };
+  const sendNow = client.send;
+  Object.assign(client, calls);
+  return Object.assign(core, { ageMax, call: call2 });
 }
 
 // ../sdk/typescript/src/codec/codec.ts
@@ -616,7 +759,7 @@ function environment(replaced = {}) {
     setTimeout: (callback, delay) => setTimeout(callback, delay),
     clearTimeout: (timer) => clearTimeout(timer),
     page: page(scope),
-    base: scope.location?.href,
+    base: scope.document?.baseURI ?? scope.location?.href,
     reportError: (error) => scope.reportError ? scope.reportError(error) : console.error(error),
     ...replaced
   };
@@ -630,12 +773,45 @@ function page({ document: document2, addEventListener }) {
       const on = (target, type, event, when = (_) => true) => target.addEventListener(type, (e) => when(e) && handler(event), { signal });
       const kept = (e) => e.persisted;
       on(globalThis, "online", "wake");
-      on(globalThis, "offline", "wake");
+      on(globalThis, "offline", "doubt");
       on(globalThis, "pagehide", "freeze", kept);
       on(globalThis, "pageshow", "thaw", kept);
       if (document2) {
         on(document2, "visibilitychange", "wake", () => document2.visibilityState === "visible");
       }
+    }
+  };
+}
+
+// ../sdk/typescript/src/transport/websocket.ts
+function websocket() {
+  return {
+    name: "websocket",
+    supported: (environment2) => !!environment2.WebSocket,
+    open({ url, codec, environment: environment2 }, events) {
+      const socket = new environment2.WebSocket(url, [codec.subprotocol]);
+      socket.binaryType = "arraybuffer";
+      let open = true;
+      socket.onopen = () => open && events.onopen();
+      socket.onmessage = ({ data }) => open && events.onmessage(typeof data === "string" ? data : new Uint8Array(data));
+      socket.onerror = () => {
+      };
+      socket.onclose = ({ code, reason, wasClean }) => open && (open = false, events.onclose({ code, reason, wasClean }));
+      return {
+        name: "websocket",
+        send: (frame) => {
+          if (open && socket.readyState === 1) {
+            socket.send(frame);
+          }
+        },
+        close(code, reason) {
+          open = false;
+          socket.close(code === 1001 ? 1e3 : code, reason);
+        },
+        get bufferedAmount() {
+          return socket.bufferedAmount;
+        }
+      };
     }
   };
 }
@@ -651,7 +827,7 @@ function backoffDelay({ delayMax, delayLater }, { attempt, open, later, retryAft
 // ../sdk/typescript/src/machine/close-policy.ts
 var STOP = [1e3, 1002, 1003, 1007, 1008, 1009, 1010, 4001, 4002, 4005];
 var LATER = [1013, 4003, 4004];
-function closePolicy2(code) {
+function closePolicy(code) {
   return STOP.includes(code) ? "stop" : LATER.includes(code) ? "retry_later" : code === 4e3 ? "new_token" : "retry";
 }
 
@@ -714,23 +890,21 @@ var TRANSITIONS = {
 };
 
 // ../sdk/typescript/src/machine/machine.ts
-var DEFAULTS = {
-  connectTimeout: 1e4,
-  heartbeatInterval: null,
-  heartbeatTimeout: 1e4,
-  wakeTimeout: 4e3,
-  delayBase: 500,
-  delayMax: 3e4,
-  delayLater: 3e4,
-  stableAfter: 1e4,
-  nudgeInterval: 5e3,
-  attemptsMax: null
-};
 var PING_INTERVAL = 25e3;
 var ASK_AGAIN = 5e3;
 var LATE = 1e3;
-function createMachine(options, random, table = TRANSITIONS) {
-  const { connectTimeout, heartbeatTimeout, wakeTimeout, stableAfter, nudgeInterval, attemptsMax } = options;
+function createMachine({
+  connectTimeout = 1e4,
+  heartbeatInterval,
+  heartbeatTimeout = 1e4,
+  wakeTimeout = 4e3,
+  delayBase = 500,
+  delayMax = 3e4,
+  delayLater = 3e4,
+  stableAfter = 1e4,
+  nudgeInterval = 5e3,
+  attemptsMax = null
+}, random, table = TRANSITIONS) {
   let state = "idle";
   let generation = 0;
   let attempt = 0;
@@ -741,7 +915,7 @@ function createMachine(options, random, table = TRANSITIONS) {
   let given = false;
   let why = "connect";
   let fresh = false;
-  let spread = options.delayBase * 2;
+  let spread = delayBase * 2;
   let interval = 0;
   let retryAfter;
   let firm = false;
@@ -775,7 +949,7 @@ function createMachine(options, random, table = TRANSITIONS) {
       effects.push({ askToken: generation, why: event === "aging" ? "refresh" : why });
       why = "connect";
     } else if (name === "back_off") {
-      delay = backoffDelay(options, { attempt, open: isLive(), later: firm, retryAfter }, spread, random());
+      delay = backoffDelay({ delayMax, delayLater }, { attempt, open: isLive(), later: firm, retryAfter }, spread, random());
       firm ||= retryAfter !== void 0;
       dueAt = now + delay;
     } else if (name === "hold") {
@@ -841,7 +1015,7 @@ function createMachine(options, random, table = TRANSITIONS) {
     }
   };
   const end = (code2, reason2) => {
-    const policy = closePolicy2(code2);
+    const policy = closePolicy(code2);
     settle();
     let event = policy === "stop" ? "refused" : "lost";
     if (policy === "new_token") {
@@ -868,6 +1042,8 @@ function createMachine(options, random, table = TRANSITIONS) {
         fire("due");
       }
     },
+    // An attempt without a network would fail, and use up the nudge that is for its return.
+    doubt: () => fire("woken"),
     freeze: () => fire("frozen", [1001, "the page was put away"]),
     thaw: (input) => held ? fire("thawed") : handle["wake"](input),
     time() {
@@ -907,7 +1083,7 @@ function createMachine(options, random, table = TRANSITIONS) {
     tokenRefused: (input) => fire("refused", [1006, input.reason]),
     welcome(input) {
       if (state === "connecting") {
-        interval = options.heartbeatInterval ?? (input.pingInterval > 0 ? input.pingInterval : PING_INTERVAL);
+        interval = heartbeatInterval ?? (input.pingInterval > 0 ? input.pingInterval : PING_INTERVAL);
         age(input.expiresIn);
         fire(given && !input.authenticated ? "challenged" : "welcomed");
       }
@@ -987,39 +1163,6 @@ function createMachine(options, random, table = TRANSITIONS) {
   };
 }
 
-// ../sdk/typescript/src/transport/websocket.ts
-function websocket() {
-  return {
-    name: "websocket",
-    supported: (environment2) => !!environment2.WebSocket,
-    open({ url, codec, environment: environment2 }, events) {
-      const socket = new environment2.WebSocket(url, [codec.subprotocol]);
-      socket.binaryType = "arraybuffer";
-      let open = true;
-      socket.onopen = () => open && events.onopen();
-      socket.onmessage = ({ data }) => open && events.onmessage(typeof data === "string" ? data : new Uint8Array(data));
-      socket.onerror = () => {
-      };
-      socket.onclose = ({ code, reason, wasClean }) => open && (open = false, events.onclose({ code, reason, wasClean }));
-      return {
-        name: "websocket",
-        send: (frame) => {
-          if (open && socket.readyState === 1) {
-            socket.send(frame);
-          }
-        },
-        close(code, reason) {
-          open = false;
-          socket.close(code === 1001 ? 1e3 : code, reason);
-        },
-        get bufferedAmount() {
-          return socket.bufferedAmount;
-        }
-      };
-    }
-  };
-}
-
 // ../sdk/typescript/src/transport/choose.ts
 function chooseTransport(factories, environment2) {
   return factories.find((factory) => factory.supported(environment2));
@@ -1027,23 +1170,27 @@ function chooseTransport(factories, environment2) {
 
 // ../sdk/typescript/src/client/address.ts
 function endpoint(given, base) {
-  let url;
-  try {
-    url = new URL(given, base);
-  } catch {
-    throw new SyntaxError(`${given} is not a URL like wss://example.com/ws`);
-  }
-  if (!/^(ws|http)s?:$/.test(url.protocol)) {
-    throw new SyntaxError(`${given}: the scheme has to be ws, wss, http or https`);
-  }
-  if (url.href.includes("#")) {
-    throw new SyntaxError(`${given} has a fragment (#), which never reaches a server`);
-  }
-  url.protocol = url.protocol.replace("http", "ws");
+  const url = socketAddress(given, base, SyntaxError);
   if (url.pathname === "/") {
     url.pathname = "/ws";
   }
   return url.href;
+}
+function socketAddress(given, base, refusal) {
+  let url;
+  try {
+    url = new URL(given, base);
+  } catch {
+    throw refusal(`${given} is not a URL like wss://example.com/ws`);
+  }
+  if (!/^(ws|http)s?:$/.test(url.protocol)) {
+    throw refusal(`${given}: the scheme has to be ws, wss, http or https`);
+  }
+  if (url.href.includes("#")) {
+    throw refusal(`${given} has a fragment (#); leave it out`);
+  }
+  url.protocol = url.protocol.replace("http", "ws");
+  return url;
 }
 
 // ../sdk/typescript/src/client/line.ts
@@ -1054,7 +1201,7 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
   let handling = false;
   let transport;
   let current = 0;
-  let welcome;
+  let isWelcome = false;
   let token = null;
   let asking;
   let watching;
@@ -1097,7 +1244,8 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
   };
   const forget = () => {
     current = 0;
-    transport = welcome = void 0;
+    transport = void 0;
+    isWelcome = false;
     who = {};
   };
   const fail = (g, code, reason) => {
@@ -1165,7 +1313,7 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
     },
     auth: () => send(codec.encode({ type: "auth", token })),
     ping: () => send(codec.encode({ type: "ping" })),
-    ready: () => events.ready(welcome),
+    ready: () => events.ready(),
     unready: () => events.unready(),
     abandon(_, { code }) {
       transport?.close(code);
@@ -1191,14 +1339,14 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
     try {
       message = codec.decode(frame);
     } catch (error) {
-      if (!welcome) {
+      if (!isWelcome) {
         return refuse(g);
       }
       events.error(new ClientError("bad_message", text(error), { cause: error }));
       return fail(g, 1006, "the server sent what is not a message");
     }
     const { type } = message;
-    if (!welcome && type !== "welcome" && type !== "close") {
+    if (!isWelcome && type !== "welcome" && type !== "close") {
       return refuse(g);
     }
     if (type !== "welcome") {
@@ -1213,7 +1361,7 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
   };
   const own = {
     welcome(g, message) {
-      welcome = message;
+      isWelcome = true;
       identify(message);
       input({ welcome: g, ...message, ...age(message) });
     },
@@ -1250,154 +1398,14 @@ function text(error) {
   return error instanceof Error ? error.message : String(error);
 }
 
-// ../sdk/typescript/src/client/queue.ts
-function createQueue(limits, { now, setTimeout: setTimeout2, clearTimeout: clearTimeout2 }, encode, transmit, isOnline, toError) {
-  const calls = /* @__PURE__ */ new Map();
-  const outside = /* @__PURE__ */ new Set();
-  let bytes = 0;
-  let lastId = 0;
-  const hasRoom = (size) => calls.size < limits.messagesMax && bytes + size <= limits.bytesMax;
-  const enter = (call2) => {
-    calls.set(call2.id, call2);
-    bytes += call2.bytes;
-  };
-  const leave = (call2) => {
-    outside.delete(call2);
-    if (calls.delete(call2.id)) {
-      bytes -= call2.bytes;
-    }
-    for (const next of outside) {
-      if (!hasRoom(next.bytes)) {
-        break;
-      }
-      outside.delete(next);
-      enter(next);
-      sendIfOnline();
-    }
-  };
-  const makeRoom = (size) => {
-    if (limits.overflow === "dropOldest") {
-      for (const call2 of calls.values()) {
-        if (!hasRoom(size) && call2.state === "queued") {
-          call2.settle(full("newer messages took its place"));
-        }
-      }
-    }
-    return hasRoom(size);
-  };
-  const send = (call2) => {
-    if (now() >= call2.expiresAt) {
-      late(call2);
-    } else {
-      call2.state = "sent";
-      call2.tried = true;
-      transmit(call2.frame);
-    }
-  };
-  const flush = () => {
-    for (const call2 of calls.values()) {
-      if (call2.state === "queued") {
-        send(call2);
-      }
-    }
-  };
-  const sendIfOnline = () => {
-    if (isOnline()) {
-      flush();
-    }
-  };
-  return {
-    get size() {
-      return calls.size;
-    },
-    get bytes() {
-      return bytes;
-    },
-    values: () => [...calls.values()],
-    add(message, how) {
-      const id = ++lastId;
-      const { timeout, signal, urgent } = how;
-      const frame = encode({ ...message, id });
-      const size = typeof frame === "string" ? new TextEncoder().encode(frame).length : frame.length;
-      const { promise: answer, resolve, reject } = defer();
-      const settle = (error, value) => {
-        if (call2.state === "delivered" || call2.state === "failed") {
-          return;
-        }
-        clearTimeout2(timer);
-        signal?.removeEventListener("abort", abort);
-        call2.state = error ? "failed" : "delivered";
-        leave(call2);
-        if (error) {
-          reject(error);
-        } else {
-          how.answered?.(value);
-          resolve(value);
-        }
-      };
-      const call2 = { id, message, frame, bytes: size, how, state: "queued", tried: false, expiresAt: now() + timeout, settle };
-      const abort = () => settle(new ClientError("aborted", `${message.type} was aborted`, { cause: signal.reason }));
-      const timer = setTimeout2(() => late(call2), Math.min(timeout, 2 ** 31 - 1));
-      signal?.addEventListener("abort", abort);
-      if (signal?.aborted) {
-        abort();
-      } else if (size > limits.bytesMax) {
-        settle(new ClientError("too_large", `${size} bytes are more than all that may wait (${limits.bytesMax})`));
-      } else if (urgent || hasRoom(size) || makeRoom(size)) {
-        enter(call2);
-      } else if (limits.overflow === "wait" && outside.size < limits.messagesMax) {
-        outside.add(call2);
-      } else {
-        settle(full("too many messages wait"));
-      }
-      if (urgent && call2.state === "queued") {
-        send(call2);
-      }
-      sendIfOnline();
-      return { call: call2, answer };
-    },
-    flush,
-    answer(message) {
-      const call2 = calls.get(message.id);
-      call2?.settle(message.type === "error" ? toError(message) : void 0, message);
-      return !!call2;
-    },
-    cut() {
-      for (const call2 of [...calls.values()]) {
-        if (call2.how.urgent || call2.state === "sent" && !call2.how.again) {
-          call2.settle(new ClientError("connection_lost", `the line ended before ${call2.message.type} was answered`, { retryable: true }));
-        } else {
-          call2.state = "queued";
-        }
-      }
-    },
-    fail(error, queued) {
-      for (const call2 of [...outside, ...calls.values()]) {
-        if (!queued || call2.state === "queued") {
-          call2.settle(error);
-        }
-      }
-    }
-  };
-}
-function late({ tried, message, how, settle }) {
-  settle(
-    tried ? new ClientError("timeout", `${message.type} was not answered within ${how.timeout} ms`, { retryable: true }) : new ClientError("expired", `${message.type} could not be sent within ${how.timeout} ms`, { retryable: true })
-  );
-}
-function full(why) {
-  return new ClientError("queue_full", `the queue is full: ${why}`, { retryable: true });
-}
-
 // ../sdk/typescript/src/client/core.ts
-var REQUEST_TIMEOUT = 1e4;
 var OWN_EVENTS = ["connected", "disconnected", "reconnecting", "maxRetriesReached", "status", "error", "message"];
 function createCore(options) {
-  const { queue: limits = {}, backoff = {}, heartbeat = {} } = options;
+  const { backoff = {}, heartbeat = {} } = options;
   const { base, max, later: delayLater, attemptsMax } = backoff;
   const environment2 = environment(options.environment);
   const codec = options.codec ?? json();
-  const ageMax = limits.ageMax ?? 6e4;
+  const parts = [];
   const told = [];
   const listeners = /* @__PURE__ */ new Set();
   let telling = false;
@@ -1407,20 +1415,30 @@ function createCore(options) {
   let closed = false;
   let connecting;
   let stop;
+  const encode = (message) => {
+    try {
+      return codec.encode(message);
+    } catch (error) {
+      throw new ClientError("bad_message", String(error), { cause: error });
+    }
+  };
   const core = {
     environment: environment2,
     auth: options.auth,
-    ageMax,
+    parts,
+    resume: () => /* @__PURE__ */ new Map(),
     conform: options.contract?.conform ?? ((_, __, data) => data),
     tell: () => tell(),
     get isOnline() {
       return line.isOnline;
     },
-    call(message, { timeout = REQUEST_TIMEOUT, ...how } = {}) {
-      return enqueue(message, { timeout, ...how }).answer;
+    get stop() {
+      return stop;
     },
+    encode,
+    transmit: (frame) => line.send(frame),
     cast(message) {
-      const isOnline = line.isOnline;
+      const { isOnline } = line;
       if (isOnline) {
         line.send(encode(message));
       }
@@ -1453,74 +1471,56 @@ function createCore(options) {
       telling = false;
     }
   };
+  const tellParts = (what) => parts.forEach((part) => part[what]?.(stop));
   const emit = (type, data) => core.later(() => events.emit(type, data));
-  const encode = (message) => {
-    try {
-      return codec.encode(message);
-    } catch (error) {
-      throw new ClientError("bad_message", String(error), { cause: error });
-    }
-  };
-  const setStatus = (next) => {
-    status = next;
-    core.later(() => {
-      for (const listener of listeners) {
-        core.later(() => listener(next));
-      }
-      events.emit("status", next);
-    });
-  };
   const line = createLine({ url: options.url, auth: options.auth }, options.transports ?? [websocket()], codec, environment2, {
-    ...DEFAULTS,
-    ...defined({
-      connectTimeout: options.connectTimeout,
-      heartbeatInterval: heartbeat.interval,
-      heartbeatTimeout: heartbeat.timeout,
-      delayBase: base,
-      delayMax: max,
-      delayLater,
-      attemptsMax
-    })
+    connectTimeout: options.connectTimeout,
+    heartbeatInterval: heartbeat.interval,
+    heartbeatTimeout: heartbeat.timeout,
+    delayBase: base,
+    delayMax: max,
+    delayLater,
+    attemptsMax
   }, {
     done: tell,
     error: core.report,
-    resume: () => core.plug?.resume() ?? /* @__PURE__ */ new Map(),
-    ready(welcome) {
+    resume: () => core.resume(),
+    ready() {
       wasReady = true;
-      core.plug?.ready(welcome);
-      queue.flush();
+      tellParts("ready");
       emit("connected", { ...line.who, reconnected: lines++ > 0 });
     },
-    unready() {
-      queue.cut();
-      core.plug?.unready();
-    },
+    unready: () => tellParts("unready"),
     status({ status: state, ...rest }) {
       const { attempt, delay, code, reason } = rest;
       const isStopped = state === "stopped";
-      setStatus({
+      const next = {
         state,
         ...rest,
         ...delay != null && { retryAt: environment2.now() + delay },
         ...line.who,
         ...line.transport && { transport: line.transport.name }
+      };
+      status = next;
+      core.later(() => {
+        listeners.forEach((listener) => core.later(() => listener(next)));
+        events.emit("status", next);
       });
       if (wasReady ? state !== "online" && state !== "probing" : isStopped) {
         wasReady = false;
         emit("disconnected", { code: code ?? 4e3, reason: reason ?? "the token expired", willRetry: !isStopped });
       }
       if (state === "online") {
-        queue.flush();
+        tellParts("online");
         stop = void 0;
-        connecting?.resolve();
+        connecting?.settle();
         connecting = void 0;
       } else if (state === "waiting") {
         emit("reconnecting", { attempt, delay });
       } else if (isStopped) {
         stop = new ClientError(code === 1e3 ? "disconnected" : "stopped", `the client has stopped: ${reason}`);
-        queue.fail(stop);
-        core.plug?.stopped(stop);
-        connecting?.reject(stop);
+        tellParts("stopped");
+        connecting?.settle(stop);
         connecting = void 0;
         if (reason === `gave up after ${attempt} attempts`) {
           emit("maxRetriesReached", { attempts: attempt });
@@ -1528,12 +1528,12 @@ function createCore(options) {
       }
     },
     message(message) {
-      if (message.id !== void 0 && queue.answer(message)) {
+      if (message.id !== void 0 && parts.some((part) => part.answer?.(message))) {
       } else if (String(message.id).startsWith("s-")) {
         core.later(() => serve(message));
       } else if (message.type === "error" && message["upload"] === void 0) {
         core.report(serverError(message));
-      } else if (!core.plug?.message(message)) {
+      } else if (!parts.some((part) => part.message?.(message))) {
         const type = message.type === "error" ? "chunk" : message.type;
         if (!OWN_EVENTS.includes(type)) {
           core.later(() => events.emit(type, core.conform("events", type, message.data), message));
@@ -1543,21 +1543,6 @@ function createCore(options) {
       tell();
     }
   });
-  const queue = createQueue(
-    { messagesMax: limits.messagesMax ?? 1e3, bytesMax: limits.bytesMax ?? 1 << 20, overflow: limits.overflow ?? "reject" },
-    environment2,
-    encode,
-    line.send,
-    () => line.isOnline,
-    serverError
-  );
-  const enqueue = (message, how) => {
-    const added2 = queue.add(message, how);
-    if (stop) {
-      added2.call.settle(stop);
-    }
-    return added2;
-  };
   const serve = async (message) => {
     const { type, id } = message;
     try {
@@ -1589,7 +1574,6 @@ function createCore(options) {
       line.input("stop");
       closed = true;
       stop ??= new ClientError("disconnected", "the client is closed");
-      queue.fail(stop);
       events.clear();
       listeners.clear();
     },
@@ -1604,39 +1588,11 @@ function createCore(options) {
     on: events.on,
     once: events.once,
     off: events.off,
-    async request(type, data, { idempotent, ...how } = {}) {
-      return core.conform("requests", type, (await core.call({ type, data }, { ...how, again: !!idempotent })).data);
-    },
-    send(type, data, { volatile, ttl = ageMax } = {}) {
-      if (volatile) {
-        const { promise: delivered2, resolve, reject } = defer();
-        const isSent = core.cast({ type, data });
-        if (isSent) {
-          resolve();
-        } else {
-          reject(offline());
-        }
-        return { id: 0, state: isSent ? "delivered" : "failed", delivered: delivered2 };
-      }
-      const { call: call2, answer } = enqueue({ type, data }, { timeout: ttl });
-      const delivered = answer;
-      return {
-        id: call2.id,
-        get state() {
-          return call2.state;
-        },
-        delivered
-      };
-    },
-    queue: {
-      get size() {
-        return queue.size;
-      },
-      get bytes() {
-        return queue.bytes;
-      },
-      list: () => queue.values().map(({ id, message: { type, channel }, state, bytes }) => ({ id, type, ...channel && { channel }, state, bytes })),
-      clear: () => queue.fail(new ClientError("aborted", "the queue was cleared"), true)
+    send(type, data) {
+      const { promise: delivered, settle } = defer();
+      const isSent = core.cast({ type, data });
+      settle(isSent ? void 0 : offline());
+      return { id: 0, state: isSent ? "delivered" : "failed", delivered };
     },
     sendFrame(frame) {
       const { isOnline } = line;
@@ -1662,9 +1618,6 @@ function aborted(signal) {
     }
     signal.addEventListener("abort", abort, { once: true });
   });
-}
-function defined(fields) {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== void 0));
 }
 
 // ../sdk/typescript/src/client/publish.ts
@@ -2178,19 +2131,8 @@ var TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 var REASON_BYTES_MAX = 123;
 var encoder = new TextEncoder();
 function parseAddress(address, base) {
-  let url;
-  try {
-    url = new URL(String(address), base);
-  } catch {
-    throw syntaxError(`"${address}" is not a URL: give one like wss://example.org/ws`);
-  }
-  if (url.protocol === "http:") url.protocol = "ws:";
-  if (url.protocol === "https:") url.protocol = "wss:";
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw syntaxError(`the URL begins with ${url.protocol}, and has to begin with ws:, wss:, http: or https:`);
-  }
+  const url = socketAddress(String(address), base, syntaxError);
   if (url.hostname.includes("%")) throw syntaxError(`"${url.hostname}" cannot be the name of a host`);
-  if (url.href.includes("#")) throw syntaxError(`"${address}" has a fragment: leave out what follows the #`);
   return url.href;
 }
 function parseProtocols(protocols) {
@@ -2584,10 +2526,9 @@ function makeMachine(options, { random }) {
   const { maxReconnectAttempts: attemptsMax = Infinity } = options;
   return createMachine(
     {
-      ...DEFAULTS,
-      connectTimeout: options.connectTimeout ?? 1e4,
+      connectTimeout: options.connectTimeout,
       heartbeatInterval: options.heartbeatInterval ?? 3e4,
-      heartbeatTimeout: options.heartbeatTimeout ?? 1e4,
+      heartbeatTimeout: options.heartbeatTimeout,
       // The machine's first delay goes up to twice its base.
       delayBase: (options.reconnectDelay ?? 1e3) / 2,
       delayMax: options.maxReconnectDelay ?? 3e4,
@@ -2831,7 +2772,7 @@ var ReconnectingWebSocket = class extends EventTarget {
 
 // ../sdk/typescript/src/index.ts
 function createClient(options) {
-  const core = createCore(options);
+  const core = addCalls(createCore(options), options.queue);
   const publish = createPublish(core);
   return Object.assign(core.client, { publish, channel: createChannels(core, publish) });
 }

@@ -4,6 +4,6 @@
  */
 export const BUDGETS = [
   { what: "core: createClient", budget: 6_300, target: 5_000, source: 'export { createClient } from "./dist/core.js"' },
-  { what: "createClient with requests, channels and presence", budget: 10_200, target: 9_000, source: 'export { createClient } from "./dist/index.js"' },
+  { what: "createClient with requests, channels and presence", budget: 10_220, target: 9_000, source: 'export { createClient } from "./dist/index.js"' },
   { what: "everything but React", budget: 21_750, target: 14_000, source: 'export * from "./dist/index.js"' },
 ];
