@@ -56,8 +56,8 @@ struct Section {
     keys: &'static [Key],
 }
 
-/// Variables that are not keys of the file: the one that names it, and the one that `openline
-/// publish` takes its key from.
+/// Variables that are not keys of the file: the one that names it, and those that `openline publish`
+/// takes its key from and `openline connect` its token.
 const OTHER_VARIABLES: [&str; 3] = ["OPENLINE_CONFIG", "OPENLINE_API_KEY", "OPENLINE_TOKEN"];
 
 impl Default for Config {
