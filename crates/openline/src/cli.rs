@@ -77,9 +77,6 @@ pub(crate) struct Connect {
     #[arg(default_value = "ws://127.0.0.1:8000/ws")]
     pub(crate) url: String,
 
-    #[command(flatten)]
-    pub(crate) channels: Channels,
-
     /// Offer a subprotocol; may be repeated, the best first.
     #[arg(short, long = "subprotocol", value_name = "NAME", conflicts_with = "action")]
     pub(crate) subprotocols: Vec<String>,
@@ -133,6 +130,9 @@ pub(crate) struct Connect {
     /// Tell of every ping and pong: in a pipe too, and of those that only keep the line alive.
     #[arg(short, long, conflicts_with = "action")]
     pub(crate) verbose: bool,
+
+    #[command(flatten)]
+    pub(crate) channels: Channels,
 }
 
 /// What to do with the channels of an Openline server, in place of a plain line.
@@ -162,7 +162,7 @@ pub(crate) struct Channels {
     pub(crate) upload: Option<PathBuf>,
 
     /// Begin behind the message at this position.
-    #[arg(long, requires = "reads", value_parser = position)]
+    #[arg(long, value_name = "POSITION", requires = "reads", value_parser = position)]
     pub(crate) since: Option<Position>,
 
     /// Begin with so many of the newest messages; with --since, read at most so many.

@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Drop for Server {
     }
 }
 
-fn serve(listen: &str, folder: &PathBuf) -> (Child, String) {
+fn serve(listen: &str, folder: &Path) -> (Child, String) {
     let mut child = openline()
         .args(["serve", "--listen", listen, "--threads", "1", "--data-dir"])
         .arg(folder)
