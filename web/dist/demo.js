@@ -892,7 +892,7 @@ var TRANSITIONS = {
 // ../sdk/typescript/src/machine/machine.ts
 var PING_INTERVAL = 25e3;
 var ASK_AGAIN = 5e3;
-var LATE = 1e3;
+var LATE = 2e3;
 function createMachine({
   connectTimeout = 1e4,
   heartbeatInterval,

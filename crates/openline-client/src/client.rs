@@ -109,6 +109,12 @@ impl Client {
         self.handle.shared.input(Input::Wake);
     }
 
+    /// The network may have gone: asks an open line for a sign of life at once, and leaves the next
+    /// attempt to its time. [`wake`](Self::wake) is for when it is back.
+    pub fn doubt(&self) {
+        self.handle.shared.input(Input::Doubt);
+    }
+
     /// How many messages, and how many bytes, wait to be sent or answered.
     pub fn queued(&self) -> (usize, usize) {
         self.handle.shared.lock().queue.size()

@@ -37,6 +37,8 @@ pub enum Input {
     Closed { generation: u64, code: u16, reason: String },
     /// The line may be dead without a word.
     Wake,
+    /// The network may have gone: a line is asked for a sign of life, and a delay goes on.
+    Doubt,
     /// The page is put away.
     Freeze,
     /// The page was brought back.
@@ -58,9 +60,13 @@ impl Input {
     /// The generation that it belongs to, and what it is about.
     pub(super) fn about(&self) -> (u64, About) {
         match self {
-            Self::Start | Self::Stop | Self::Wake | Self::Freeze | Self::Thaw | Self::Time => {
-                (0, About::Nothing)
-            }
+            Self::Start
+            | Self::Stop
+            | Self::Wake
+            | Self::Doubt
+            | Self::Freeze
+            | Self::Thaw
+            | Self::Time => (0, About::Nothing),
             Self::Token { generation, .. }
             | Self::TokenFailed { generation, .. }
             | Self::TokenRefused { generation, .. } => (*generation, About::Token),

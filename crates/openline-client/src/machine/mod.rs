@@ -25,7 +25,7 @@ pub use states::{Act, Event, State, transition};
 /// After what time a token that could not be renewed is asked for again.
 const RENEWAL_RETRY_MS: u64 = 5_000;
 /// A deadline that was passed by more than this was slept through.
-const SLEPT_MS: u64 = 1_000;
+const SLEPT_MS: u64 = 2_000;
 
 type Table = fn(State, Event) -> Option<(State, &'static [Act])>;
 
@@ -215,6 +215,7 @@ impl Machine {
                 self.closed(Cause::new(code, reason), turn);
             }
             Input::Wake => self.wake(turn),
+            Input::Doubt => self.take(Event::Woken, turn),
             Input::Freeze => {
                 turn.cause = Cause::new(1001, "the page was put away");
                 self.take(Event::Frozen, turn);

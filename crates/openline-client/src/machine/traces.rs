@@ -103,6 +103,7 @@ fn input(input: &Value) -> Input {
             "start" => Input::Start,
             "stop" => Input::Stop,
             "wake" => Input::Wake,
+            "doubt" => Input::Doubt,
             "freeze" => Input::Freeze,
             "thaw" => Input::Thaw,
             "time" => Input::Time,

@@ -17,7 +17,7 @@ export interface Machine {
 const PING_INTERVAL = 25_000;
 const ASK_AGAIN = 5_000;
 /** By how much a deadline may be missed before the machine takes itself for having slept. */
-const LATE = 1_000;
+const LATE = 2_000;
 
 /** Makes a machine in `idle`. `random` gives numbers in 0 <= r < 1. */
 export function createMachine(
