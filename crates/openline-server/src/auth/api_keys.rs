@@ -289,7 +289,7 @@ mod tests {
         assert!(!ApiKeys::of(vec![]).unwrap().accept(b""), "no key opens nothing");
         let (random, secret) = ApiKeys::random().unwrap();
         assert!(random.accept(secret.expose()) && !random.accept(&[b'a'; 40]));
-        assert!(!format!("{keys:?}").contains("97"), "keys are not printed");
+        assert!(!format!("{keys:?}").contains("97, 97"), "keys are not printed");
     }
 
     #[test]
