@@ -65,7 +65,7 @@ async function demo() {
   await until(() => statuses, (all) => all.at(-1) === "away", "the demo is away");
   await member.publish({ id: "elsewhere-1", tab: "0123456789abcdef", name: "Somebody", text: "while hidden" }, { event: "chat" });
   const texts = () => tab.evaluate(`[...document.querySelectorAll(".entry-chat .entry-text > :first-child")].map((one) => one.textContent)`);
-  const there = await until(texts, (all) => all.length > 0, "the message has come");
+  const there = await until(texts, (all) => all.includes("while hidden"), "the message has come");
   const still = await tab.evaluate("document.visibilityState");
   await tab.page.bringToFront();
   await until(() => statuses, (all) => all.at(-1) === "online", "the demo is back");

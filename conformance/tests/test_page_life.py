@@ -41,7 +41,8 @@ def test_the_demo_is_away_while_it_is_hidden(part):
     seen = part("demo")
     assert (seen["visibility"], seen["still"]) == ("hidden", "hidden")
     assert seen["statuses"] == ["online", "away", "online"]
-    assert seen["texts"] == ["while hidden"]
+    # What other tests said in the room stands before it.
+    assert (seen["texts"][-1], seen["texts"].count("while hidden")) == ("while hidden", 1)
 
 
 def test_a_hidden_page_hears_and_finds_a_dead_line(part):
