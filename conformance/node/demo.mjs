@@ -14,7 +14,7 @@ const browser = await chromium.launch({ executablePath, headless: true, args, ti
 const complaints = [];
 const seen = {};
 
-const has = (page, selector) => page.waitForSelector(selector, { state: "attached", timeout: 10_000 });
+const has = (page, selector) => page.waitForSelector(selector, { state: "attached", timeout: 30_000 });
 const text = (page, id) => page.locator(`#${id}`).innerText();
 const count = (page, selector) => page.locator(selector).count();
 const notes = (page) => page.locator(".entry-note").allInnerTexts();
@@ -280,7 +280,7 @@ async function narrow(from) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth);
   const atTop = await page.locator("#dock").isVisible();
   await page.locator("#echo-form").scrollIntoViewIfNeeded();
-  await page.locator("#dock").waitFor({ state: "visible", timeout: 5_000 });
+  await page.locator("#dock").waitFor({ state: "visible", timeout: 20_000 });
   await page.tap("#dock-cut");
   const cut = await page.getAttribute("#line", "data-cut");
   const result = await verdict(page);
