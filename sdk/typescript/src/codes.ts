@@ -1,4 +1,4 @@
-// A mirror of spec/codes.ts, which is outside of this package; a test holds them together.
+// Generated from spec/codes.toml by `cargo run -p tidy --bin codes`; do not edit.
 
 /** What was wrong, for programs. */
 export const ErrorCode = {

@@ -12,6 +12,8 @@ use tidy::generate::{self, Row, Source, camel, doc_comment, fill, sentence, text
 const SOURCE: &str = "spec/codes.toml";
 const RUST: &str = "crates/openline-protocol/src/codes.rs";
 const TYPESCRIPT: &str = "spec/codes.ts";
+/// The SDK's own copy: what is published cannot import from outside of its package.
+const SDK: &str = "sdk/typescript/src/codes.ts";
 const DOCUMENT: &str = "spec/PROTOCOL.md";
 const NOTE: &str =
     "Generated from spec/codes.toml by `cargo run -p tidy --bin codes`; do not edit.";
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         &[
             (RUST, rust(&codes)),
             (TYPESCRIPT, typescript(&codes)),
+            (SDK, typescript(&codes)),
             (DOCUMENT, document(&codes, &text(DOCUMENT))),
         ],
     )
