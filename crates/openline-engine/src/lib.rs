@@ -41,7 +41,7 @@ mod streams;
 
 pub use directory::{Directory, Effect, ShardIndex};
 pub use hub::{
-    Broadcast, Delivery, Encoding, GoLive, Hub, Lagging, NotSubscribed, Outlet, Post,
+    Broadcast, Delivery, Encoding, Event, GoLive, Hub, Lagging, NotSubscribed, Outlet, Post,
     PresenceChange, SessionKey, SubscriptionKey, Typing,
 };
 pub use roster::{Change, MemberPage, Roster};

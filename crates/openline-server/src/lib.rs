@@ -18,10 +18,11 @@
 //! A client becomes a `session` however it came (`transport`): who it is (`auth`), what it may do and
 //! how fast (`guard`). Channels are the `exchange`'s: the `broker` orders and keeps what is published
 //! (`store`), and what comes out at its tail goes to each thread that has subscribers, once.
-//! What all threads share is the `node`. The plain-JSON demos are in `chat` and `echo`.
+//! What all threads share is the `node`. A server's own logic, as its users write it, is [`app`]. The plain-JSON demos are in `chat` and `echo`.
 
 mod accept;
 mod api;
+pub mod app;
 mod auth;
 mod broker;
 mod caretaker;

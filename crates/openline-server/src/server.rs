@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use socket2::{Domain, Socket, Type};
 use tokio::sync::watch;
 
+use crate::app::{Doors, ServerBuilder};
 use crate::config::Config;
 use crate::log::Log;
 use crate::node::{self, Node, Parts, StartError};
@@ -62,6 +63,19 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn bind(config: Config) -> Result<Self, StartError> {
+        Self::start(config, Doors::default(), None)
+    }
+
+    /// A server with handlers of its own: see [`app`](crate::app).
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    pub(crate) fn start(
+        config: Config,
+        doors: Doors,
+        handler_threads: Option<NonZeroUsize>,
+    ) -> Result<Self, StartError> {
         let failed = |error| StartError::Listen { address: config.listen, error };
         let listener = listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -71,7 +85,8 @@ impl Server {
         let log = Log::new(config.log.level, config.log.format);
         let stop = watch::Sender::new(false);
         let config = Arc::new(config);
-        let parts = Parts { config, shards, address, log, stop: stop.subscribe() };
+        let stopped = stop.subscribe();
+        let parts = Parts { config, shards, address, log, stop: stopped, doors, handler_threads };
         let node = Arc::new(node::start(parts)?);
         Ok(Self { listener, address, inputs, node, stop })
     }
@@ -111,9 +126,12 @@ impl Server {
             }
             let accept = accept::run(listener, connections, log.clone(), stop.subscribe());
             let keep = caretaker::run(node.clone(), stop.subscribe());
+            let deadlines = node.operator.deadlines.clone();
+            let stopped = stopped(stop.subscribe());
             let demo = demo(node, stop.subscribe());
-            let accept = async {
-                let (accepted, (), ()) = tokio::join!(accept, keep, demo);
+            let accept = async move {
+                let deadlines = deadlines.watch(stopped);
+                let (accepted, (), (), ()) = tokio::join!(accept, keep, demo, deadlines);
                 accepted
             };
             running.push(spawn("openline-accept".to_owned(), accept)?);
@@ -130,6 +148,10 @@ impl Server {
         log.stopped();
         result
     }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// What the demos do by themselves.

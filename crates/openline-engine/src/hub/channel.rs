@@ -53,6 +53,12 @@ enum Follows {
     Gap,
 }
 
+impl Subscriber {
+    pub(super) fn is_live(&self) -> bool {
+        self.phase == Phase::Live
+    }
+}
+
 impl Channel {
     pub(super) fn new(slot: u32, name: ChannelName) -> Self {
         Self {
@@ -251,6 +257,6 @@ fn part<'a>(turn: &'a [Post], member: &Subscriber, client: &str) -> Vec<&'a Broa
 fn offset(post: &Post) -> Option<u64> {
     match &post.broadcast {
         Broadcast::Publication(publication) => publication.position.map(|at| at.offset),
-        Broadcast::Presence(_) | Broadcast::Typing(_) => None,
+        Broadcast::Presence(_) | Broadcast::Typing(_) | Broadcast::Event(_) => None,
     }
 }

@@ -10,7 +10,8 @@ mod sessions;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use openline_protocol::{ChannelName, Member, Position, Publication};
+use bytestring::ByteString;
+use openline_protocol::{ChannelName, Data, Member, Position, Publication};
 use slab::Slab;
 
 use crate::roster::Change;
@@ -28,6 +29,17 @@ pub enum Broadcast {
     Presence(Arc<PresenceChange>),
     /// Somebody types, or stopped.
     Typing(Arc<Typing>),
+    /// An event of no channel.
+    Event(Arc<Event>),
+}
+
+/// An event of no channel.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// What it is called.
+    pub event: ByteString,
+    /// What it carries.
+    pub data: Data,
 }
 
 /// A change among the members of a channel.
@@ -222,6 +234,13 @@ impl<L> Hub<L> {
     /// Whether a session subscribes to a channel.
     pub fn is_subscribed(&self, key: SessionKey, channel: &ChannelName) -> bool {
         self.subscription(key, channel).is_some()
+    }
+
+    /// The sessions that get what is posted to a channel.
+    pub fn members(&self, channel: &ChannelName) -> impl Iterator<Item = SessionKey> {
+        let slot = self.by_name.get(channel);
+        let members = slot.map_or(&[][..], |slot| &self.channels[*slot as usize].members);
+        members.iter().filter(|member| member.is_live()).map(|member| member.session)
     }
 
     fn subscription(&self, key: SessionKey, channel: &ChannelName) -> Option<Subscription> {

@@ -53,6 +53,7 @@ fn text(broadcast: &Broadcast) -> String {
         },
         Broadcast::Presence(_) => "presence".to_owned(),
         Broadcast::Typing(typing) => format!("{} types", typing.member.client_id),
+        Broadcast::Event(event) => event.event.to_string(),
     }
 }
 

@@ -282,7 +282,7 @@ impl Outlet<usize> for Lines<'_> {
     fn encode(&mut self, _: Encoding, broadcasts: &[&Broadcast]) -> Vec<Frame> {
         let frame = |broadcast: &&Broadcast| match broadcast {
             Broadcast::Publication(publication) => Frame::Publication(publication.clone()),
-            Broadcast::Presence(_) | Broadcast::Typing(_) => Frame::Other,
+            Broadcast::Presence(_) | Broadcast::Typing(_) | Broadcast::Event(_) => Frame::Other,
         };
         broadcasts.iter().map(frame).collect()
     }

@@ -68,6 +68,9 @@ impl Message for Reply<'_> {
             | Self::ChunkStored { .. }
             | Self::UploadComplete { .. }
             | Self::UploadCancelled { .. } => self.write_transfer(w),
+            Self::Refused { code, message, retry_after_ms, .. } => {
+                write_refusal(w, code, message, *retry_after_ms);
+            }
             Self::Error(fault) => write_fault(w, fault),
         }
         w.close_map();
@@ -96,7 +99,7 @@ impl Reply<'_> {
             Self::ChunkStored { .. } => "chunk",
             Self::UploadComplete { .. } => "complete",
             Self::UploadCancelled { .. } => "cancel",
-            Self::Error(_) => "error",
+            Self::Refused { .. } | Self::Error(_) => "error",
         }
     }
 
@@ -107,6 +110,7 @@ impl Reply<'_> {
             | Self::AuthFailed { id, .. }
             | Self::Subscribed { id, .. }
             | Self::Unsubscribed { id, .. }
+            | Self::Refused { id, .. }
             | Self::Published { id, .. }
             | Self::Presence { id, .. }
             | Self::History { id, .. }
@@ -288,14 +292,18 @@ fn write_members(w: &mut impl Writer, key: &str, members: &[Member]) {
 
 /// `error` and `message` are the same sentence, because there are clients that read either.
 fn write_fault(w: &mut impl Writer, fault: &Fault) {
-    w.text_field("code", fault.code.as_str());
-    w.text_field("error", &fault.message);
-    w.text_field("message", &fault.message);
-    optional_unsigned(w, "retryAfter", fault.retry_after_ms);
+    write_refusal(w, fault.code.as_str(), &fault.message, fault.retry_after_ms);
     if let Some(transfer) = &fault.transfer {
         w.text_field("upload", &transfer.upload);
         optional_unsigned(w, "offset", transfer.offset);
     }
+}
+
+fn write_refusal(w: &mut impl Writer, code: &str, message: &str, retry_after_ms: Option<u64>) {
+    w.text_field("code", code);
+    w.text_field("error", message);
+    w.text_field("message", message);
+    optional_unsigned(w, "retryAfter", retry_after_ms);
 }
 
 fn optional_text(w: &mut impl Writer, key: &str, text: Option<&str>) {

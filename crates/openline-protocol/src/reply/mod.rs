@@ -114,6 +114,8 @@ pub enum Reply<'a> {
     UploadComplete { id: Option<&'a Id>, file: &'a StoredFile },
     /// `cancel`.
     UploadCancelled { id: Option<&'a Id>, upload: &'a str },
+    /// `error`, with a code of the application's own.
+    Refused { id: Option<&'a Id>, code: &'a str, message: &'a str, retry_after_ms: Option<u64> },
     /// `error`.
     Error(&'a Fault),
 }

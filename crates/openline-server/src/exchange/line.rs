@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use openline_engine::{Broadcast, Change, Delivery, Encoding, Outlet};
-use openline_protocol::{Format, Member, Reply};
+use openline_protocol::{Format, Id, Member, Reply};
 use openline_ws::{Message, Prepared, PreparedBatch, Sender, TrySendError};
 
 use super::ending::Ending;
 use super::mailbox::{Letter, Mailbox, NotTaken, Progress};
+use crate::app::{Client, Payload};
 use crate::auth::Identity;
 use crate::metrics::Transport;
 
@@ -39,6 +40,8 @@ pub(crate) struct Seat {
     pub(crate) address: IpAddr,
     /// When it began, in milliseconds since 1970.
     pub(crate) opened_ms: u64,
+    /// The session as handlers know it, where there are some.
+    pub(crate) app: Option<Arc<Client>>,
 }
 
 /// A batch, in one of the encodings.
@@ -142,6 +145,30 @@ impl Line {
             Self::WebSocket { sender, .. } => sender.queued_bytes(),
             Self::Mailbox(mailbox) => mailbox.bytes(),
         }
+    }
+
+    /// Sends this line alone an event, or asks it something. One that is gone or does not keep up is
+    /// dealt with by its own policy.
+    pub(crate) fn emit(&self, event: &str, payload: &Payload, question: Option<u64>) {
+        let id = question.map(|number| Id::from(&*format!("s-{number}")));
+        self.reply(&Reply::Answer { id: id.as_ref(), kind: event, data: &payload.to_data() });
+    }
+
+    /// Sends a message as it is.
+    pub(crate) fn send_raw(&self, message: Message) {
+        match self {
+            Self::WebSocket { sender, .. } => {
+                if let Err(TrySendError::Full) = sender.try_send(message) {
+                    self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+                }
+            }
+            Self::Mailbox(_) => debug_assert!(false, "no raw endpoint has mailboxes"),
+        }
+    }
+
+    /// Whether the client knows protocol v1, and so what `subscribed` means.
+    pub(crate) fn speaks_protocol(&self) -> bool {
+        true
     }
 
     /// For how long nothing has come from the client, where it would come here.
@@ -261,6 +288,10 @@ fn write(broadcast: &Broadcast, format: Format, out: &mut Vec<u8>) {
             };
             reply.encode(format, out);
         }
+        Broadcast::Event(event) => {
+            let reply = Reply::Answer { id: None, kind: &event.event, data: &event.data };
+            reply.encode(format, out);
+        }
     }
 }
 
@@ -275,7 +306,7 @@ fn progress_of_broadcast(broadcast: &Broadcast) -> Progress {
         Broadcast::Publication(publication) => publication
             .position
             .map_or(Progress::None, |at| Progress::Until(publication.channel.clone(), at)),
-        Broadcast::Presence(_) | Broadcast::Typing(_) => Progress::None,
+        Broadcast::Presence(_) | Broadcast::Typing(_) | Broadcast::Event(_) => Progress::None,
     }
 }
 

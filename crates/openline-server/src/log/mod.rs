@@ -24,6 +24,7 @@ use std::time::{Instant, SystemTime};
 
 use openline_protocol::ErrorCode;
 
+use crate::app::Refusal;
 use crate::auth::Secret;
 use crate::config::{LogFormat, LogLevel};
 use crate::store::Opened;
@@ -51,6 +52,7 @@ enum Paced {
     AcceptFailed,
     AuthRefused,
     BrokerAiling,
+    HandlerFailed,
     Panicked,
     TurnedAway,
     UploadFailed,
@@ -162,6 +164,25 @@ impl Log {
     pub(crate) fn panicked(&self, client: &str) {
         let fields = [("client", Value::Peer(client))];
         self.paced(Paced::Panicked, LogLevel::Error, "a bug ended a line", &fields);
+    }
+
+    /// A handler said no, which is its business, or failed.
+    pub(crate) fn handler_refused(&self, client: &str, refusal: &Refusal) {
+        match refusal.cause() {
+            None => {
+                let fields = [
+                    ("client", Value::Peer(client)),
+                    ("code", Value::Own(&refusal.code())),
+                    ("message", Value::Peer(refusal.message())),
+                ];
+                let message = "a handler said no";
+                self.event(LogLevel::Debug, "handler_refused", message, &fields);
+            }
+            Some(cause) => {
+                let fields = [("client", Value::Peer(client)), ("cause", Value::Own(&cause))];
+                self.paced(Paced::HandlerFailed, LogLevel::Error, "a handler failed", &fields);
+            }
+        }
     }
 
     pub(crate) fn webhook_failed(&self, what: &str) {
@@ -299,6 +320,7 @@ impl Paced {
         Self::AcceptFailed,
         Self::AuthRefused,
         Self::BrokerAiling,
+        Self::HandlerFailed,
         Self::Panicked,
         Self::TurnedAway,
         Self::UploadFailed,
@@ -310,6 +332,7 @@ impl Paced {
             Self::AcceptFailed => "accept_failed",
             Self::AuthRefused => "auth_refused",
             Self::BrokerAiling => "broker_ailing",
+            Self::HandlerFailed => "handler_failed",
             Self::Panicked => "panicked",
             Self::TurnedAway => "turned_away",
             Self::UploadFailed => "upload_failed",

@@ -12,6 +12,7 @@ use openline_protocol::Position;
 use openline_ws::tls::rustls::ServerConfig;
 use tokio::sync::watch;
 
+use crate::app::Operator;
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
 use crate::chat::Rooms;
 use crate::endpoint::Served;
@@ -52,6 +53,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// The server's own handlers.
+    pub(crate) operator: Operator,
     /// The chat at `/chat`, where the demo is on.
     pub(crate) rooms: Rooms,
     /// How WebSocket lines are set up.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,6 +12,7 @@ use openline_ws::tls;
 use tokio::sync::watch;
 
 use super::{Node, options};
+use crate::app::{Doors, Operator};
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
 use crate::broker::{Broker, LocalBroker};
 use crate::chat::Rooms;
@@ -54,6 +56,8 @@ pub enum StartError {
     },
     /// What the configuration says cannot be done; names the key.
     Config(String),
+    /// The threads of handlers cannot be started.
+    Threads(io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -68,6 +72,7 @@ impl fmt::Display for StartError {
             }
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
             Self::Tls(error) => write!(f, "TLS: {error}"),
+            Self::Threads(error) => write!(f, "cannot start the threads of handlers: {error}"),
             Self::Data { message, .. } | Self::Config(message) => f.write_str(message),
         }
     }
@@ -82,11 +87,14 @@ pub(crate) struct Parts {
     pub(crate) address: SocketAddr,
     pub(crate) log: Log,
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) doors: Doors,
+    /// How many threads run handlers, where that is said.
+    pub(crate) handler_threads: Option<NonZeroUsize>,
 }
 
 /// A node, and its broker's sweeping.
 pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
-    let Parts { config, shards, address, log, stop } = parts;
+    let Parts { config, shards, address, log, stop, doors, handler_threads } = parts;
     let clock = Clock::start();
     let guard = Guard::new(&options::guard(&config), address.ip()).map_err(StartError::Config)?;
     let verifier = verifier(&config)?;
@@ -122,6 +130,7 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         metrics: Metrics::default(),
         log,
         tls,
+        operator: Operator::start(doors, handler_threads).map_err(StartError::Threads)?,
         rooms: Rooms::new(shards),
         line_settings,
         queue_options,
@@ -145,7 +154,9 @@ pub(crate) fn for_test(shards: Arc<[Arc<Shard>]>) -> Node {
     let config = Config { ephemeral: true, ..Config::default() };
     let address = config.listen;
     let (_, stop) = watch::channel(false);
-    start(Parts { config: Arc::new(config), shards, address, log: Log::quiet(), stop })
+    let (log, doors) = (Log::quiet(), Doors::default());
+    let config = Arc::new(config);
+    start(Parts { config, shards, address, log, stop, doors, handler_threads: None })
         .expect("the default configuration works")
 }
 

@@ -50,6 +50,10 @@ impl Session {
             if !channels.is_empty() {
                 self.reply(&Reply::Subscribed { id: None, channels: &channels });
             }
+            // Where none was needed it has come before.
+            if self.node.needs_token() {
+                self.connect().await;
+            }
         } else {
             self.drop_what_is_not_allowed();
         }
@@ -102,6 +106,9 @@ impl Session {
         let mut hub = self.shard.hub();
         if let Some(seat) = hub.line_mut(self.key) {
             seat.identity = Some(identity.clone());
+        }
+        if let Some(app) = &self.app {
+            app.set_identity(identity.clone());
         }
         hub.set_user(self.key, identity.user.clone());
         drop(hub);

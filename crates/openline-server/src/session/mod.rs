@@ -1,11 +1,13 @@
 //! [`Session`]: one client, whatever carries it: who it is, what it may do, how fast, and what
 //! becomes of what it asks for.
 
+mod application;
 mod authenticate;
 mod catch_up;
 mod expel;
 mod follow;
 mod permission;
+mod place;
 mod presence;
 mod publish;
 mod read;
@@ -26,6 +28,7 @@ use openline_protocol::{
 };
 use openline_ws::Message;
 
+use crate::app;
 use crate::auth::{AuthError, Entrance, Identity};
 use crate::exchange::{Line, Seat};
 use crate::guard::{Bucket, Rate, Slot};
@@ -38,6 +41,7 @@ pub(crate) use authenticate::deadline_passed;
 pub(crate) use catch_up::catch_up;
 pub(crate) use expel::{Expelled, Whom};
 pub(crate) use follow::Opening;
+pub(crate) use place::Place;
 pub(crate) use read::no_such_position;
 pub(crate) use remote::Answered;
 use speed::Speed;
@@ -74,6 +78,8 @@ pub(crate) struct Session {
     /// Also what carries no `id` is answered.
     answers_all: bool,
     slot: Option<Slot>,
+    /// As handlers know it, where there are some.
+    app: Option<Arc<app::Client>>,
 }
 
 /// What a transport knows of a client that comes.
@@ -88,6 +94,15 @@ pub(crate) struct Arrival {
     pub(crate) client: Option<Arc<str>>,
     /// Where it is, behind the proxies that are trusted.
     pub(crate) address: IpAddr,
+    /// The handlers of its messages, where there are some.
+    pub(crate) handlers: Option<Served>,
+}
+
+/// Handlers, and what the address of the request says to them.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) set: Arc<app::Set>,
+    pub(crate) parameter: Box<str>,
 }
 
 impl Session {
@@ -102,12 +117,13 @@ impl Session {
         arrival: Arrival,
         is_alone: bool,
     ) -> Self {
-        let Arrival { transport, line, identity, slot, client, address } = arrival;
+        let Arrival { transport, line, identity, slot, client, address, handlers } = arrival;
         let client = client.unwrap_or_else(new_client_id);
         let number = node.next_number();
         let opened_ms = node.exchange.clock.now_ms();
+        let app = None;
         let seat =
-            Seat { line: line.clone(), identity: None, number, transport, address, opened_ms };
+            Seat { line: line.clone(), identity: None, number, transport, address, opened_ms, app };
         let key = shard.hub().open(seat, client.clone(), line.encoding());
         if !is_alone {
             node.metrics.session_opened(transport);
@@ -131,7 +147,11 @@ impl Session {
             is_alone,
             answers_all: false,
             slot,
+            app: None,
         };
+        if let Some(served) = handlers {
+            session.hand_to(served, address);
+        }
         match identity {
             Ok(Some(identity)) => {
                 if let Err(ending) = session.become_user(identity) {
@@ -163,6 +183,9 @@ impl Session {
         self.greet(None, ping_interval.unwrap_or_default(), &channels);
         if let Some(error) = self.refused.take() {
             self.refuse_token(&error, None);
+        }
+        if self.is_admitted() {
+            self.connect().await;
         }
     }
 
@@ -219,6 +242,7 @@ impl Session {
         if !self.is_admitted() && !matches!(command, Command::Auth { .. } | Command::Ping) {
             return self.refuse(permission::not_authenticated().with_id(id));
         }
+        let Some(command) = Box::pin(self.handlers_first(command, &id)).await else { return };
         let done = match command {
             // The rare ones are boxed, so that a publication needs a small place.
             Command::Auth { token } => {
@@ -252,7 +276,7 @@ impl Session {
                 Ok(())
             }
             Command::Other { kind, data } => {
-                Box::pin(self.ask_backend(&kind, data, id.as_ref())).await
+                Box::pin(self.ask_application(kind, data, id.as_ref())).await
             }
         };
         if let Err(fault) = done {
@@ -280,9 +304,17 @@ impl Session {
     }
 
     fn end_subscription(&self, channel: &ChannelName) {
-        let ended = self.shard.hub().unsubscribe(self.key, channel);
-        if ended {
-            self.node.left(channel, &self.shard, &self.client);
+        self.place().leave(channel);
+    }
+
+    /// Where it subscribes.
+    fn place(&self) -> Place {
+        Place {
+            node: self.node.clone(),
+            shard: self.shard.clone(),
+            key: self.key,
+            client: self.client.clone(),
+            identity: self.identity.clone(),
         }
     }
 
@@ -299,6 +331,9 @@ impl Drop for Session {
         let closed = self.shard.hub().close(self.key);
         for channel in closed.into_iter().flat_map(|(_, channels)| channels) {
             self.node.left(&channel, &self.shard, &self.client);
+        }
+        if let Some(app) = &self.app {
+            app.gone();
         }
         if self.is_alone {
             return;

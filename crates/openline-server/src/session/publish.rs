@@ -115,7 +115,7 @@ pub(super) fn unknown_type(kind: &str) -> Fault {
 impl Session {
     /// A type that is not built in: the backend answers, where there is one.
     pub(super) async fn ask_backend(
-        &mut self,
+        &self,
         kind: &ByteString,
         data: Option<Data>,
         id: Option<&Id>,

@@ -5,30 +5,26 @@
 
 use std::sync::Arc;
 
-use openline_engine::{GoLive, Lagging, PageLimits, Query, SubscriptionKey};
+use openline_engine::{PageLimits, SubscriptionKey};
 use openline_protocol::{
-    ChannelName, Data, ErrorCode, Fault, Id, Joined, Member, Position, Publication, Recovery,
-    Reply, SubscribeTo, SubscribedTo,
+    ChannelName, ErrorCode, Fault, Id, Member, Position, Publication, Recovery, Reply, SubscribeTo,
+    SubscribedTo,
 };
 
 use super::Session;
 use super::permission::{MaySubscribe, not_granted};
 use crate::auth::{Action, Token};
-use crate::broker::BrokerError;
 use crate::clock::Clock;
 use crate::exchange::PAGE;
 use crate::webhook::QuestionKind;
 
 /// What was read for a subscription that is to go live.
-pub(super) struct Read {
+pub(crate) struct Read {
     pub(super) subscription: SubscriptionKey,
     pub(super) head: Option<Position>,
     pub(super) recovery: Recovery,
     pub(super) messages: Vec<Arc<Publication>>,
 }
-
-/// The head, what came of the position, and the messages.
-type Before = (Option<Position>, Recovery, Vec<Arc<Publication>>);
 
 impl Session {
     /// `subscribe`. The answer names each channel with what came of it; where nothing came of any,
@@ -112,94 +108,22 @@ impl Session {
     }
 
     pub(super) async fn enter(
-        &mut self,
-        channel: &ChannelName,
-        since: Option<Position>,
-        newest: Option<u32>,
-        room: &PageLimits,
-    ) -> Result<Read, Fault> {
-        let exchange = self.node.exchange.clone();
-        let namespace = exchange.namespace(channel)?;
-        let most = exchange.config.limits.subscriptions as usize;
-        let subscription = {
-            let mut hub = self.shard.hub();
-            if hub.subscription_count(self.key) >= most {
-                let message = format!("{most} channels per connection; unsubscribe from one first");
-                return Err(Fault::new(ErrorCode::ChannelLimit, message));
-            }
-            hub.subscribe(self.key, channel).map_err(|_| {
-                let message = format!("this line subscribes to {channel} already");
-                Fault::new(ErrorCode::AlreadySubscribed, message)
-            })?
-        };
-        let member = namespace.presence.then(|| self.member());
-        self.node.joined(channel, &self.shard, member);
-        let read = match namespace.history_size {
-            0 => Ok((None, Recovery::None, Vec::new())),
-            _ => self.read_before(channel, since, newest, room).await,
-        };
-        let (head, recovery, messages) = read.map_err(|error| {
-            self.end_subscription(channel);
-            error.fault()
-        })?;
-        Ok(Read { subscription, head, recovery, messages })
-    }
-
-    async fn read_before(
         &self,
         channel: &ChannelName,
         since: Option<Position>,
         newest: Option<u32>,
         room: &PageLimits,
-    ) -> Result<Before, BrokerError> {
-        let exchange = &self.node.exchange;
-        let Some(since) = since else {
-            let limit = newest.unwrap_or(0) as usize;
-            let query = Query { limit: Some(limit), ..Query::default() };
-            let page = exchange.query(channel, &query, room).await?;
-            let page = page.map_err(|_| BrokerError::Unavailable)?;
-            return Ok((Some(page.head), Recovery::None, page.publications));
-        };
-        let recovered = exchange.recover(channel, since, room).await?;
-        self.node.metrics.recovered(recovered.missed.as_ref().map(Vec::len));
-        let (recovery, messages) = match recovered.missed {
-            Ok(missed) => (Recovery::Recovered, missed),
-            Err(reason) => (Recovery::Unrecovered(reason), Vec::new()),
-        };
-        Ok((Some(recovered.head), recovery, messages))
+    ) -> Result<Read, Fault> {
+        self.place().enter(channel, since, newest, room).await
     }
 
     /// Has what was read go live. The caller tells the client before it awaits anything.
     fn go_live(&self, outcomes: Vec<(ChannelName, Result<Read, Fault>)>) -> Vec<SubscribedTo> {
-        let mut hub = self.shard.hub();
-        let live = outcomes.into_iter().map(|(channel, read)| {
-            let outcome = read.map(|Read { subscription, head, recovery, messages }| {
-                if hub.go_live(subscription, head) == GoLive::Behind {
-                    let (channel, has) = (channel.clone(), head.map_or(0, |head| head.offset));
-                    let lagging = Lagging { subscription, channel, since: head, has };
-                    let (shard, node) = (self.shard.clone(), self.node.clone());
-                    tokio::spawn(super::catch_up(lagging, shard, node));
-                }
-                let namespace = self.node.exchange.namespace(&channel);
-                let members = namespace
-                    .is_ok_and(|namespace| namespace.presence)
-                    .then(|| self.node.exchange.member_count(&channel));
-                Joined { position: head, recovery, messages, members }
-            });
-            SubscribedTo { channel, outcome }
-        });
-        live.collect()
+        self.place().go_live(outcomes)
     }
 
     /// The client as others in a channel see it.
     pub(super) fn member(&self) -> Member {
-        let info = self.identity.as_ref().and_then(|identity| identity.info.as_deref());
-        Member {
-            client_id: self.client.clone(),
-            user: self.user().cloned(),
-            info: info.map(|info| Data::Json(info.into())),
-            status: None,
-            data: None,
-        }
+        self.place().member()
     }
 }

@@ -16,6 +16,7 @@ use openline_engine::{Broadcast, Hub, Lagging, Post};
 use openline_protocol::{ChannelName, close};
 use tokio::sync::{mpsc, watch};
 
+use crate::app::Mailing;
 use crate::connection;
 use crate::exchange::{Fanout, Seat};
 use crate::node::Node;
@@ -56,6 +57,8 @@ pub(crate) enum ShardMessage {
     Expel(Arc<Expelled>),
     /// Somebody wants to know something.
     Look(Look),
+    /// Something for more than a channel, or less.
+    Mailing(Arc<Mailing>),
 }
 
 impl ShardMessage {
@@ -66,7 +69,7 @@ impl ShardMessage {
                 Broadcast::Publication(publication) => Some(publication.timestamp),
                 _ => None,
             },
-            Self::Expel(_) | Self::Look(_) => None,
+            Self::Expel(_) | Self::Look(_) | Self::Mailing(_) => None,
         }
     }
 }
@@ -112,14 +115,19 @@ impl Shard {
     fn turn(&self, messages: &mut Vec<ShardMessage>, node: &Node) -> Vec<Lagging> {
         let oldest = messages.iter().find_map(ShardMessage::published_at);
         let mut hub = self.hub();
+        let mut fanout = Fanout::default();
         for message in messages.drain(..) {
             match message {
                 ShardMessage::Broadcast { channel, post } => hub.post(&channel, post),
                 ShardMessage::Expel(expelled) => expelled.close_among(&hub),
                 ShardMessage::Look(look) => look.answer(&hub),
+                ShardMessage::Mailing(mailing) => {
+                    // What was posted before it goes before it.
+                    hub.drain_turn(&mut fanout);
+                    mailing.deliver(&hub, &mut fanout);
+                }
             }
         }
-        let mut fanout = Fanout::default();
         hub.drain_turn(&mut fanout);
         node.metrics.delivered(&fanout);
         if let Some(oldest) = oldest {

@@ -91,6 +91,7 @@ async fn begin(site: &Site, request: &Request<()>, asked: Asked) -> Result<Reade
         slot: Some(visitor.slot),
         client: Some(visitor.client),
         address: visitor.address,
+        handlers: node.operator.doors.exchange(),
     };
     let mut session = Session::open(node, shard, arrival);
     let secret = SessionSecret::random();
@@ -109,6 +110,7 @@ async fn begin(site: &Site, request: &Request<()>, asked: Asked) -> Result<Reade
         Since::Cursor(_) | Since::Unknown => Opening::Continuing,
     };
     session.follow(&asked.channels, &since, opening).await.map_err(|fault| rejection(&fault))?;
+    session.connect().await;
     let channels = asked.channels;
     let terms = Terms { secret, channels, mailbox, since, linger: LINGER, patience: None };
     Ok(keep(session, terms))

@@ -118,7 +118,8 @@ async fn alone(
     let line = Line::Mailbox(answer.clone());
     let (slot, client) = (Some(visitor.slot), Some(visitor.client));
     let (identity, address) = (visitor.identity, visitor.address);
-    let arrival = Arrival { transport, line, identity, slot, client, address };
+    let handlers = node.operator.doors.exchange();
+    let arrival = Arrival { transport, line, identity, slot, client, address, handlers };
     let mut session = Session::open_alone(node, shard, arrival);
     session.handle_alone(message).await;
     Ok(Answered::Apart)

@@ -107,6 +107,7 @@ async fn open(site: &Site, request: &Request<()>) -> Result<Response<Body>, Reje
         slot: Some(visitor.slot),
         client: Some(visitor.client),
         address: visitor.address,
+        handlers: node.operator.doors.exchange(),
     };
     let mut session = Session::open(node, shard, arrival);
     let secret = SessionSecret::random();
@@ -117,6 +118,7 @@ async fn open(site: &Site, request: &Request<()>) -> Result<Response<Body>, Reje
         may_be_bare: asked.says_channels,
     };
     session.follow(&asked.channels, &since, opening).await.map_err(|fault| rejection(&fault))?;
+    session.connect().await;
     let channels = asked.channels;
     let terms = Terms {
         secret,

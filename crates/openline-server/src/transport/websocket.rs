@@ -54,7 +54,8 @@ where
     let Visitor { client, address, slot, identity } = visitor;
     let transport = Transport::WebSocket;
     let (slot, client) = (Some(slot), Some(client));
-    let arrival = Arrival { transport, line, identity, slot, client, address };
+    let handlers = node.operator.doors.exchange();
+    let arrival = Arrival { transport, line, identity, slot, client, address, handlers };
     // Boxed, because a future holds what it was given once more as what it works with.
     let session = Box::new(Session::open(&node, &shard, arrival));
     drop(tokio::spawn(serve(reader, session)));
@@ -72,7 +73,11 @@ where
         // Boxed as all that is rare: the task of an idle line is as large as its largest state.
         Box::pin(async { while let Ok(Some(_)) = reader.recv().await {} }).await;
     }
-    session.node.metrics.line_closed(reader.closed().map(|closed| closed.reason.code.0));
+    let closed = reader.closed();
+    if let Some(closed) = &closed {
+        session.will_go(Some(closed.reason.code.0), &closed.reason.text);
+    }
+    session.node.metrics.line_closed(closed.map(|closed| closed.reason.code.0));
 }
 
 async fn converse<S>(reader: &mut Reader<S>, session: &mut Session)

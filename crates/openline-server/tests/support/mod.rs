@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use openline_server::app::ServerBuilder;
 use openline_server::{Config, Handle, Server};
 use openline_ws::{Connector, Limits, Transport, WebSocket};
 use serde_json::Value;
@@ -47,10 +48,15 @@ impl TestServer {
     }
 
     /// With a free port, and nothing kept.
-    pub(crate) fn with_config(mut config: Config) -> Self {
+    pub(crate) fn with_config(config: Config) -> Self {
+        Self::with_handlers(config, Server::builder())
+    }
+
+    /// With handlers of its own.
+    pub(crate) fn with_handlers(mut config: Config, builder: ServerBuilder) -> Self {
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.ephemeral = true;
-        let server = Server::bind(config).unwrap();
+        let server = builder.bind(config).unwrap();
         let (address, handle) = (server.local_addr(), server.handle());
         Self { address, handle, thread: Some(thread::spawn(|| server.run())) }
     }

@@ -112,6 +112,7 @@ impl Server {
             transport: Transport::Sse,
             address: [192, 0, 2, 1].into(),
             opened_ms: 1_700_000_000_000,
+            app: None,
         };
         let mut hub = shard.hub();
         let key = hub.open(seat, client.into(), encoding);

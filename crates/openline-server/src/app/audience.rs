@@ -1,0 +1,329 @@
+//! [`Audience`]: whom something is for: rooms without others, everybody, all but one.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytestring::ByteString;
+use openline_engine::{Broadcast, Draft, Event, History, Hub, Outlet as _, SessionKey};
+use openline_protocol::{BUILT_IN_TYPES, ChannelName, Data, ErrorCode, Position, Publication};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+
+use super::asked::NotAsked;
+use super::client::Client;
+use super::namespace::Namespace;
+use super::payload::Payload;
+use super::reply::Refusal;
+use crate::exchange::{Fanout, Seat, history};
+use crate::shard::ShardMessage;
+
+/// Whom something is for. Made by [`Context::to`](super::Context::to) and its like.
+///
+/// What is said to one room, nobody excepted but one client, is a publication of the room's channel: it
+/// has its place in the channel's order, is kept if the channel keeps a history, and recovered by
+/// those who were away. What is said to several rooms, to a room without another, or to everybody
+/// reaches who is there now, once each.
+#[derive(Debug, Clone)]
+#[must_use = "it does nothing until something is sent to it"]
+pub struct Audience {
+    namespace: Namespace,
+    rooms: Vec<String>,
+    except_rooms: Vec<String>,
+    except_clients: Vec<Arc<str>>,
+    is_volatile: bool,
+}
+
+impl Audience {
+    pub(crate) fn new(namespace: Namespace) -> Self {
+        Self {
+            namespace,
+            rooms: Vec::new(),
+            except_rooms: Vec::new(),
+            except_clients: Vec::new(),
+            is_volatile: false,
+        }
+    }
+
+    /// Those in this room too; the first room takes the place of everybody.
+    pub fn to(mut self, room: &str) -> Self {
+        self.rooms.push(room.to_owned());
+        self
+    }
+
+    /// Without those in this room.
+    pub fn except(mut self, room: &str) -> Self {
+        self.except_rooms.push(room.to_owned());
+        self
+    }
+
+    /// Without this client.
+    pub fn except_client(mut self, id: &str) -> Self {
+        self.except_clients.push(id.into());
+        self
+    }
+
+    /// What is sent is not kept, and not waited for: a client for which something waits already may
+    /// miss it.
+    pub fn volatile(mut self) -> Self {
+        self.is_volatile = true;
+        self
+    }
+
+    /// Sends an event. Returns when it is as safe as the channel promises, where it is kept.
+    ///
+    /// # Errors
+    /// When the data cannot be written, the event has a built-in type's name, or the broker does not
+    /// take it.
+    pub async fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), Refusal> {
+        self.emit_payload(event, Payload::new(data)?).await
+    }
+
+    /// As [`Audience::emit`], with what is written already.
+    ///
+    /// # Errors
+    /// As [`Audience::emit`].
+    pub async fn emit_payload(&self, event: &str, payload: Payload) -> Result<(), Refusal> {
+        if BUILT_IN_TYPES.contains(&event) {
+            let message = format!("an event may not be called {event}, which is a built-in type");
+            return Err(Refusal::new(ErrorCode::ReservedEvent.as_str(), message));
+        }
+        let data = payload.to_data();
+        match (&self.rooms[..], &self.except_rooms[..], &self.except_clients[..]) {
+            ([room], [], [] | [_]) => self.publish(room, event, data).await.map(|_| ()),
+            _ => self.mail(event, data),
+        }
+    }
+
+    /// To one room, through its channel.
+    async fn publish(
+        &self,
+        room: &str,
+        event: &str,
+        data: Data,
+    ) -> Result<Option<Position>, Refusal> {
+        let exchange = &self.namespace.node().exchange;
+        let channel = self.namespace.channel(room)?;
+        let namespace = exchange.namespace(&channel).map_err(Refusal::of_fault)?;
+        let history = match self.is_volatile {
+            true => History { size: 0, ttl_ms: 0 },
+            false => history(namespace),
+        };
+        let event = (event != "message").then(|| ByteString::from(event));
+        let draft = Draft { channel, event, data, from: None, key: None, history };
+        let published = exchange.publish(draft, self.except_clients.first().cloned()).await;
+        self.namespace.node().metrics.published(published.as_ref().map(|p| p.duplicate));
+        Ok(published.map_err(|error| Refusal::of_fault(error.fault()))?.position)
+    }
+
+    /// To whom it is for now, by way of the threads.
+    fn mail(&self, event: &str, data: Data) -> Result<(), Refusal> {
+        let exchange = &self.namespace.node().exchange;
+        let to = self.resolve()?;
+        let timestamp = exchange.clock.now_ms();
+        let publication = |channel: &ChannelName| {
+            let event = (event != "message").then(|| ByteString::from(event));
+            let (channel, data) = (channel.clone(), data.clone());
+            let (position, prev_tag, from) = (None, 0, None);
+            Publication { channel, event, data, position, prev_tag, timestamp, from }
+        };
+        let letters = match &to.rooms {
+            None => vec![Broadcast::Event(Arc::new(Event { event: event.into(), data }))],
+            Some(rooms) => rooms
+                .iter()
+                .map(|room| Broadcast::Publication(Arc::new(publication(room))))
+                .collect(),
+        };
+        let mailing = Arc::new(Mailing { to, letters });
+        for shard in exchange.shards() {
+            shard.inbox.put([ShardMessage::Mailing(mailing.clone())]);
+        }
+        Ok(())
+    }
+
+    /// Asks everybody it is for, and waits for all answers at most this long. One for each client, in
+    /// no order: its answer, or `timeout` or `unavailable`.
+    ///
+    /// # Errors
+    /// When the data cannot be written, or a room has no name.
+    pub async fn ask<T, R>(
+        &self,
+        event: &str,
+        data: &T,
+        within: Duration,
+    ) -> Result<Vec<Result<R, Refusal>>, Refusal>
+    where
+        T: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        let payload = Payload::new(data)?;
+        let mut asked = JoinSet::new();
+        for client in self.clients()? {
+            let (event, payload) = (event.to_owned(), payload.clone());
+            asked.spawn_on(
+                async move { ask(&client, &event, &payload, within).await },
+                self.namespace.node().operator.runtime(),
+            );
+        }
+        let mut answers = Vec::with_capacity(asked.len());
+        while let Some(answer) = asked.join_next().await {
+            let answer = answer.unwrap_or_else(|_| Err(Refusal::internal("a question was lost")));
+            answers.push(answer.and_then(|payload| payload.read()));
+        }
+        Ok(answers)
+    }
+
+    /// The ids of those it is for now.
+    ///
+    /// # Errors
+    /// When a room has no name.
+    pub fn ids(&self) -> Result<Vec<Arc<str>>, Refusal> {
+        Ok(self.clients()?.iter().map(|client| client.id().clone()).collect())
+    }
+
+    /// Puts all of them into a room.
+    ///
+    /// # Errors
+    /// As [`Context::join`](super::Context::join).
+    pub async fn join(&self, room: &str) -> Result<(), Refusal> {
+        let channel = self.namespace.channel(room)?;
+        for client in self.clients()? {
+            super::rooms::join(&client, &channel, 0, |_| {}).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes all of them out of a room.
+    ///
+    /// # Errors
+    /// When a room has no name.
+    pub fn leave(&self, room: &str) -> Result<(), Refusal> {
+        let channel = self.namespace.channel(room)?;
+        for client in self.clients()? {
+            super::rooms::leave(&client, &channel);
+        }
+        Ok(())
+    }
+
+    /// Sends all of them away.
+    ///
+    /// # Errors
+    /// When a room has no name.
+    pub fn disconnect(&self, reason: &str) -> Result<(), Refusal> {
+        for client in self.clients()? {
+            super::Context::new(client, ByteString::new()).disconnect(reason);
+        }
+        Ok(())
+    }
+
+    fn clients(&self) -> Result<Vec<Arc<Client>>, Refusal> {
+        let to = self.resolve()?;
+        let mut clients = Vec::new();
+        for shard in self.namespace.node().exchange.shards() {
+            let hub = shard.hub();
+            let keys = to.keys(&hub).into_iter().map(|(key, _)| key);
+            clients.extend(keys.filter_map(|key| hub.line(key)?.app.clone()));
+        }
+        Ok(clients)
+    }
+
+    fn resolve(&self) -> Result<To, Refusal> {
+        let channels = |rooms: &[String]| {
+            rooms.iter().map(|room| self.namespace.channel(room)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(To {
+            namespace: self.namespace.name().into(),
+            rooms: match self.rooms.is_empty() {
+                true => None,
+                false => Some(channels(&self.rooms)?),
+            },
+            except_rooms: channels(&self.except_rooms)?,
+            except_clients: self.except_clients.clone(),
+        })
+    }
+}
+
+/// Asks one client.
+pub(super) async fn ask(
+    client: &Arc<Client>,
+    event: &str,
+    payload: &Payload,
+    within: Duration,
+) -> Result<Payload, Refusal> {
+    let unavailable = |message: &str| Refusal::new(ErrorCode::Unavailable.as_str(), message);
+    let (number, answer) = client.asked.begin().map_err(|error| match error {
+        NotAsked::Gone => unavailable("the client is gone"),
+        NotAsked::Full => unavailable("the client has not answered many questions before"),
+    })?;
+    client.line.emit(event, payload, Some(number));
+    match tokio::time::timeout(within, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err(unavailable("the client is gone")),
+        Err(_) => {
+            client.asked.forget(number);
+            let message = format!("no answer within {} ms", within.as_millis());
+            Err(Refusal::new(ErrorCode::Timeout.as_str(), message))
+        }
+    }
+}
+
+/// Whom something is for, in the words of the engine.
+#[derive(Debug)]
+struct To {
+    namespace: Box<str>,
+    /// None is everybody.
+    rooms: Option<Vec<ChannelName>>,
+    except_rooms: Vec<ChannelName>,
+    except_clients: Vec<Arc<str>>,
+}
+
+impl To {
+    /// Those of a thread, each once, with the number of the room by which it is meant.
+    fn keys(&self, hub: &Hub<Seat>) -> Vec<(SessionKey, usize)> {
+        let mut excepted: HashSet<SessionKey> =
+            self.except_rooms.iter().flat_map(|room| hub.members(room)).collect();
+        excepted.extend(self.except_clients.iter().filter_map(|client| hub.client(client)));
+        match &self.rooms {
+            None => {
+                let is_meant = |seat: &Seat| {
+                    seat.app.as_ref().is_some_and(|app| app.set.namespace == self.namespace)
+                };
+                let keys = hub.lines().filter(|(_, seat)| is_meant(seat)).map(|(key, _)| (key, 0));
+                keys.filter(|(key, _)| !excepted.contains(key)).collect()
+            }
+            Some(rooms) => {
+                let mut keys = Vec::new();
+                for (number, room) in rooms.iter().enumerate() {
+                    let members = hub.members(room).filter(|key| excepted.insert(*key));
+                    keys.extend(members.map(|key| (key, number)));
+                }
+                keys
+            }
+        }
+    }
+}
+
+/// Something on its way to an audience.
+#[derive(Debug)]
+pub(crate) struct Mailing {
+    to: To,
+    /// One for each room, or one for everybody.
+    letters: Vec<Broadcast>,
+}
+
+impl Mailing {
+    /// Hands it to those of a thread. Each encoding is written once.
+    pub(crate) fn deliver(&self, hub: &Hub<Seat>, fanout: &mut Fanout) {
+        let mut batches = std::collections::HashMap::new();
+        for (key, number) in self.to.keys(hub) {
+            let Some(seat) = hub.line(key) else { continue };
+            let encoding = seat.line.encoding();
+            let batch = batches
+                .entry((number, encoding))
+                .or_insert_with(|| fanout.encode(encoding, &[&self.letters[number]]));
+            // One that has no room misses it: what is said to an audience is not kept.
+            fanout.deliver(seat, batch, false);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! [`ServerBuilder`]: a server with handlers, and where they are reached.
+
+use std::num::NonZeroUsize;
+
+use super::doors::{Doors, Wire};
+use super::handlers::Handlers;
+use crate::config::Config;
+use crate::node::StartError;
+use crate::server::Server;
+
+/// A server with handlers of its own. Made by [`Server::builder`].
+#[derive(Debug, Default)]
+#[must_use = "a server begins with `bind`"]
+pub struct ServerBuilder {
+    doors: Doors,
+    threads: Option<NonZeroUsize>,
+}
+
+impl ServerBuilder {
+    /// The handlers of the default namespace: for clients of protocol v1 on `/ws`, `/sse` and `/poll`,
+    /// and for Socket.IO's `/`.
+    pub fn handlers(mut self, handlers: Handlers) -> Self {
+        self.doors.serve_default(handlers);
+        self
+    }
+
+    /// The handlers of another namespace of Socket.IO, such as `/admin`.
+    pub fn namespace(mut self, name: &str, handlers: Handlers) -> Self {
+        self.doors.serve_namespace(name, handlers);
+        self
+    }
+
+    /// An endpoint for pages with a vocabulary of their own. A message is one JSON object,
+    /// `{"type":"chat","text":"hi"}`: its `type` is the event, and the whole object is the data. What
+    /// is sent is the object that the handler wrote, with its `type`; what is said in a room looks the
+    /// same. An `id` is repeated in the answer.
+    ///
+    /// The last segment of the path may be a parameter, as in `/chat/{room}`:
+    /// [`Context::parameter`](super::Context::parameter).
+    pub fn plain(mut self, path: &str, handlers: Handlers) -> Self {
+        self.doors.serve_endpoint(path, Wire::Plain, handlers, Vec::new());
+        self
+    }
+
+    /// An endpoint whose messages have no envelope at all: see [`Handlers::on_text`] and
+    /// [`Handlers::on_binary`].
+    pub fn raw(mut self, path: &str, handlers: Handlers) -> Self {
+        self.doors.serve_endpoint(path, Wire::Raw, handlers, Vec::new());
+        self
+    }
+
+    /// As [`ServerBuilder::raw`], over Engine.IO: for clients that speak it without Socket.IO.
+    pub fn engine_io(mut self, path: &str, handlers: Handlers) -> Self {
+        self.doors.serve_endpoint(path, Wire::EngineIo, handlers, Vec::new());
+        self
+    }
+
+    /// How many threads run handlers; as many as there are cores, and at least four, if nothing is
+    /// said.
+    pub fn handler_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// Listens, as [`Server::bind`] does.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn bind(self, config: Config) -> Result<Server, StartError> {
+        Server::start(config, self.doors, self.threads)
+    }
+}

@@ -1,0 +1,124 @@
+//! [`Doors`]: which handlers serve what comes where.
+
+use std::sync::Arc;
+
+use super::handlers::{Handlers, Set};
+use crate::session::Served;
+
+/// Which handlers serve what comes where.
+#[derive(Debug, Default)]
+pub(crate) struct Doors {
+    /// Protocol v1 on `/ws`, `/sse` and `/poll`.
+    exchange: Option<Arc<Set>>,
+    /// Namespaces of Socket.IO, by name.
+    pub(crate) namespaces: Vec<Arc<Set>>,
+    /// Paths that are lines of their own.
+    pub(crate) endpoints: Vec<Endpoint>,
+}
+
+/// A path that is a line of its own.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    path: Path,
+    pub(crate) wire: Wire,
+    pub(crate) set: Arc<Set>,
+    /// Subprotocols, the best first; an offer of others is answered with none.
+    pub(crate) protocols: Vec<String>,
+}
+
+/// How an endpoint's messages look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// `{"type":…}` with the message's own fields.
+    Plain,
+    /// The same; fields stand a second time under `data`.
+    PlainTwice,
+    /// As they are.
+    Raw,
+    /// As they are, over Engine.IO.
+    EngineIo,
+}
+
+/// A path, of which the last segment may be a parameter: `/chat/{room}`.
+#[derive(Debug, PartialEq, Eq)]
+struct Path {
+    fixed: Box<str>,
+    has_parameter: bool,
+}
+
+impl Doors {
+    /// The handlers of clients of protocol v1.
+    pub(crate) fn exchange(&self) -> Option<Served> {
+        let set = self.exchange.clone()?;
+        Some(Served { set, parameter: Box::default() })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.exchange.is_none() && self.namespaces.is_empty() && self.endpoints.is_empty()
+    }
+
+    /// Serves the default namespace: protocol v1 and Socket.IO's `/`.
+    pub(crate) fn serve_default(&mut self, handlers: Handlers) {
+        let set = Arc::new(handlers.serve("/"));
+        self.exchange = Some(set.clone());
+        self.namespaces.push(set);
+    }
+
+    pub(crate) fn serve_namespace(&mut self, name: &str, handlers: Handlers) {
+        self.namespaces.push(Arc::new(handlers.serve(name)));
+    }
+
+    pub(crate) fn serve_endpoint(
+        &mut self,
+        path: &str,
+        wire: Wire,
+        handlers: Handlers,
+        protocols: Vec<String>,
+    ) {
+        let set = Arc::new(handlers.serve("/"));
+        self.endpoints.push(Endpoint { path: Path::parse(path), wire, set, protocols });
+    }
+
+    /// The namespace of this name.
+    pub(crate) fn namespace(&self, name: &str) -> Option<&Arc<Set>> {
+        self.namespaces.iter().find(|set| &*set.namespace == name)
+    }
+
+    /// The endpoint at a path, with what the path has in the place of its parameter.
+    pub(crate) fn endpoint<'a>(&self, path: &'a str) -> Option<(&Endpoint, &'a str)> {
+        self.endpoints.iter().find_map(|endpoint| Some((endpoint, endpoint.path.matches(path)?)))
+    }
+}
+
+impl Path {
+    fn parse(path: &str) -> Self {
+        match path.strip_suffix('}').and_then(|path| path.rsplit_once('{')) {
+            Some((fixed, _)) => Self { fixed: fixed.into(), has_parameter: true },
+            None => Self { fixed: path.into(), has_parameter: false },
+        }
+    }
+
+    fn matches<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let rest = path.strip_prefix(&*self.fixed)?;
+        match self.has_parameter {
+            true => (!rest.is_empty() && !rest.contains('/')).then_some(rest),
+            false => rest.is_empty().then_some(""),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_segment_of_a_path_may_be_a_parameter() {
+        let chat = Path::parse("/chat/{room}");
+        assert_eq!(chat.matches("/chat/42"), Some("42"));
+        for other in ["/chat", "/chat/", "/chat/a/b", "/x/42"] {
+            assert_eq!(chat.matches(other), None, "{other}");
+        }
+        assert_eq!(Path::parse("/chat").matches("/chat"), Some(""));
+        assert_eq!(Path::parse("/chat").matches("/chats"), None);
+    }
+}

@@ -1,0 +1,192 @@
+//! [`Place`]: where a session subscribes, and as whom. Subscriptions go through it whoever makes them:
+//! the client, its token, or a handler.
+
+use std::sync::Arc;
+
+use openline_engine::{GoLive, Lagging, PageLimits, Query, SessionKey};
+use openline_protocol::{
+    ChannelName, Data, ErrorCode, Fault, Joined, Member, Position, Publication, Recovery,
+    SubscribedTo,
+};
+
+use super::subscribe::Read;
+use crate::auth::Identity;
+use crate::broker::BrokerError;
+use crate::node::Node;
+use crate::shard::Shard;
+
+/// Where a session subscribes, and as whom.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) node: Arc<Node>,
+    pub(crate) shard: Arc<Shard>,
+    pub(crate) key: SessionKey,
+    pub(crate) client: Arc<str>,
+    pub(crate) identity: Option<Arc<Identity>>,
+}
+
+/// The head, what came of the position, and the messages.
+type Before = (Option<Position>, Recovery, Vec<Arc<Publication>>);
+
+impl Place {
+    /// Begins a subscription, and reads what was before it: after `since`, or the newest so many.
+    pub(crate) async fn enter(
+        &self,
+        channel: &ChannelName,
+        since: Option<Position>,
+        newest: Option<u32>,
+        room: &PageLimits,
+    ) -> Result<Read, Fault> {
+        let exchange = &self.node.exchange;
+        let namespace = exchange.namespace(channel)?;
+        let most = exchange.config.limits.subscriptions as usize;
+        let subscription = {
+            let mut hub = self.shard.hub();
+            if hub.is_subscribed(self.key, channel) {
+                return Err(already_subscribed(channel));
+            }
+            if hub.subscription_count(self.key) >= most {
+                let message = format!("{most} channels per connection; unsubscribe from one first");
+                return Err(Fault::new(ErrorCode::ChannelLimit, message));
+            }
+            hub.subscribe(self.key, channel).map_err(|_| already_subscribed(channel))?
+        };
+        let member = namespace.presence.then(|| self.member());
+        self.node.joined(channel, &self.shard, member);
+        let read = match namespace.history_size {
+            0 => Ok((None, Recovery::None, Vec::new())),
+            _ => self.read_before(channel, since, newest, room).await,
+        };
+        let (head, recovery, messages) = read.map_err(|error| {
+            self.leave(channel);
+            error.fault()
+        })?;
+        Ok(Read { subscription, head, recovery, messages })
+    }
+
+    async fn read_before(
+        &self,
+        channel: &ChannelName,
+        since: Option<Position>,
+        newest: Option<u32>,
+        room: &PageLimits,
+    ) -> Result<Before, BrokerError> {
+        let Some(since) = since else {
+            let page = self.page(channel, newest.unwrap_or(0), room).await?;
+            return Ok((Some(page.head), Recovery::None, page.publications));
+        };
+        let recovered = self.node.exchange.recover(channel, since, room).await?;
+        self.node.metrics.recovered(recovered.missed.as_ref().map(Vec::len));
+        let (recovery, messages) = match recovered.missed {
+            Ok(missed) => (Recovery::Recovered, missed),
+            Err(reason) => (Recovery::Unrecovered(reason), Vec::new()),
+        };
+        Ok((Some(recovered.head), recovery, messages))
+    }
+
+    async fn page(
+        &self,
+        channel: &ChannelName,
+        newest: u32,
+        room: &PageLimits,
+    ) -> Result<openline_engine::Page, BrokerError> {
+        let query = Query { limit: Some(newest as usize), ..Query::default() };
+        let page = self.node.exchange.query(channel, &query, room).await?;
+        page.map_err(|_| BrokerError::Unavailable)
+    }
+
+    /// What was published last, oldest first; nothing where nothing is kept.
+    pub(crate) async fn newest(
+        &self,
+        channel: &ChannelName,
+        newest: u32,
+        room: &PageLimits,
+    ) -> Result<Vec<Arc<Publication>>, Fault> {
+        if self.node.exchange.namespace(channel)?.history_size == 0 || newest == 0 {
+            return Ok(Vec::new());
+        }
+        let page = self.page(channel, newest, room).await.map_err(|error| error.fault())?;
+        Ok(page.publications)
+    }
+
+    /// Has what was read go live. The caller tells the client before it awaits anything.
+    pub(super) fn go_live(
+        &self,
+        outcomes: Vec<(ChannelName, Result<Read, Fault>)>,
+    ) -> Vec<SubscribedTo> {
+        let mut hub = self.shard.hub();
+        let live = outcomes.into_iter().map(|(channel, read)| {
+            let outcome = read.map(|read| {
+                let Read { subscription, head, .. } = read;
+                if hub.go_live(subscription, head) == GoLive::Behind {
+                    let (channel, has) = (channel.clone(), head.map_or(0, |head| head.offset));
+                    let lagging = Lagging { subscription, channel, since: head, has };
+                    self.catch_up(lagging);
+                }
+                self.joined(&channel, read)
+            });
+            SubscribedTo { channel, outcome }
+        });
+        live.collect()
+    }
+
+    /// As [`Place::go_live`], with one subscription, of which the client is told by `tell` before
+    /// anything more can reach it, on whatever thread this is.
+    pub(crate) fn go_live_and(
+        &self,
+        channel: &ChannelName,
+        read: Read,
+        tell: impl FnOnce(&SubscribedTo),
+    ) {
+        let Read { subscription, head, .. } = read;
+        let told =
+            SubscribedTo { channel: channel.clone(), outcome: Ok(self.joined(channel, read)) };
+        // Held meanwhile, so that no turn comes between.
+        let mut hub = self.shard.hub();
+        tell(&told);
+        if hub.go_live(subscription, head) == GoLive::Behind {
+            let has = head.map_or(0, |head| head.offset);
+            let channel = channel.clone();
+            self.catch_up(Lagging { subscription, channel, since: head, has });
+        }
+    }
+
+    fn catch_up(&self, lagging: Lagging) {
+        tokio::spawn(super::catch_up(lagging, self.shard.clone(), self.node.clone()));
+    }
+
+    fn joined(&self, channel: &ChannelName, read: Read) -> Joined {
+        let Read { head, recovery, messages, .. } = read;
+        let has_presence =
+            self.node.exchange.namespace(channel).is_ok_and(|namespace| namespace.presence);
+        let members = has_presence.then(|| self.node.exchange.member_count(channel));
+        Joined { position: head, recovery, messages, members }
+    }
+
+    /// Ends a subscription; returns whether there was one.
+    pub(crate) fn leave(&self, channel: &ChannelName) -> bool {
+        let ended = self.shard.hub().unsubscribe(self.key, channel);
+        if ended {
+            self.node.left(channel, &self.shard, &self.client);
+        }
+        ended
+    }
+
+    /// The client as others in a channel see it.
+    pub(crate) fn member(&self) -> Member {
+        let identity = self.identity.as_ref();
+        let info = identity.and_then(|identity| identity.info.as_deref());
+        Member {
+            client_id: self.client.clone(),
+            user: identity.and_then(|identity| identity.user.clone()),
+            info: info.map(|info| Data::Json(info.into())),
+            status: None,
+            data: None,
+        }
+    }
+}
+
+fn already_subscribed(channel: &ChannelName) -> Fault {
+    let message = format!("this line subscribes to {channel} already");
+    Fault::new(ErrorCode::AlreadySubscribed, message)
+}
