@@ -7,6 +7,7 @@ use openline_protocol::ErrorCode;
 use serde::de::DeserializeOwned;
 
 use super::call::{Ack, Call};
+use super::kind;
 use super::payload::Payload;
 use super::reply::Refusal;
 
@@ -94,22 +95,6 @@ impl FromCall for Payload {
     fn from_call(call: &Call) -> Result<Self, Refusal> {
         Ok(call.payload().clone())
     }
-}
-
-/// The kinds of what handlers take.
-pub mod kind {
-    /// The message's data.
-    #[derive(Debug)]
-    pub struct Data;
-    /// Something else of the call.
-    #[derive(Debug)]
-    pub struct Part;
-    /// Something else, and the data.
-    #[derive(Debug)]
-    pub struct PartsAndData;
-    /// Several of something else.
-    #[derive(Debug)]
-    pub struct Parts;
 }
 
 impl<T: DeserializeOwned + Send> FromMessage<kind::Data> for T {

@@ -32,6 +32,7 @@ mod deadlines;
 mod doors;
 mod extract;
 mod handlers;
+pub mod kind;
 mod namespace;
 mod operator;
 mod payload;
@@ -47,12 +48,6 @@ pub use handlers::{Goodbye, Handlers, Next};
 pub use namespace::Namespace;
 pub use payload::{Binary, Payload};
 pub use reply::{Answer, BuiltIn, IntoReply, Refusal};
-
-/// The kinds that tell apart what handlers take and return; the compiler finds them.
-pub mod kind {
-    pub use super::extract::kind::*;
-    pub use super::reply::kind::*;
-}
 
 pub(crate) use audience::Mailing;
 pub(crate) use client::{Client, Handshake};

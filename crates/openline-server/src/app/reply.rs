@@ -6,6 +6,7 @@ use std::fmt;
 use openline_protocol::{ErrorCode, Fault};
 use serde::Serialize;
 
+use super::kind;
 use super::payload::Payload;
 
 /// What came of a call.
@@ -115,22 +116,6 @@ pub trait IntoReply<Kind> {
     /// # Errors
     /// The refusal.
     fn into_reply(self) -> Result<Answer, Refusal>;
-}
-
-/// The kinds of values that handlers return.
-pub mod kind {
-    /// A value that can be written.
-    #[derive(Debug)]
-    pub struct Value;
-    /// The same, or a refusal.
-    #[derive(Debug)]
-    pub struct Fallible;
-    /// What is an [`Answer`](super::Answer) already, or becomes one.
-    #[derive(Debug)]
-    pub struct Ready;
-    /// The same, or a refusal.
-    #[derive(Debug)]
-    pub struct FallibleReady;
 }
 
 impl<T: Serialize> IntoReply<kind::Value> for T {

@@ -40,17 +40,20 @@ impl Session {
         }
     }
 
-    /// Has a built-in type handled that the server's handlers have taken over. Returns the command
-    /// where the server is to do what it does by itself.
-    pub(super) async fn handlers_first(
+    /// The handlers, where they have taken this built-in type over.
+    pub(super) fn handler_before(&self, command: &Command) -> Option<&Arc<app::Client>> {
+        let is_built_in = !matches!(command, Command::Other { .. });
+        self.app.as_ref().filter(|app| is_built_in && app.set.own(command.kind()).is_some())
+    }
+
+    /// Has a built-in type handled. Returns the command where the server is to do what it does by
+    /// itself.
+    pub(super) async fn ask_handler(
         &self,
+        app: &Arc<app::Client>,
         command: Command,
-        id: &Option<Id>,
+        id: Option<&Id>,
     ) -> Option<Command> {
-        let taken = self.app.as_ref().filter(|app| {
-            !matches!(command, Command::Other { .. }) && app.set.own(command.kind()).is_some()
-        });
-        let Some(app) = taken else { return Some(command) };
         let kind = ByteString::from(command.kind());
         let mut text = Vec::new();
         let request = Request { id: None, command, unknown_fields: 0 };
@@ -60,8 +63,7 @@ impl Session {
         if let Ok(Answer::BuiltIn) = answer {
             return Some(request.command);
         }
-        let is_wanted = self.is_answered(id.as_ref());
-        answer_to((app, &self.line), &kind, id.as_ref(), is_wanted, answer);
+        answer_to((app, &self.line), &kind, id, self.is_answered(id), answer);
         None
     }
 

@@ -242,7 +242,13 @@ impl Session {
         if !self.is_admitted() && !matches!(command, Command::Auth { .. } | Command::Ping) {
             return self.refuse(permission::not_authenticated().with_id(id));
         }
-        let Some(command) = Box::pin(self.handlers_first(command, &id)).await else { return };
+        let command = match self.handler_before(&command) {
+            None => command,
+            Some(app) => match Box::pin(self.ask_handler(app, command, id.as_ref())).await {
+                Some(command) => command,
+                None => return,
+            },
+        };
         let done = match command {
             // The rare ones are boxed, so that a publication needs a small place.
             Command::Auth { token } => {

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::answer;
+use crate::app::Doors;
 use crate::auth::Identity;
 use crate::config::Config;
 use crate::exchange::{Line, Mailbox, Seat};
@@ -62,7 +63,8 @@ impl Server {
         let shards = Arc::from([input.shard.clone()]);
         let address = config.listen;
         let (_, stop) = tokio::sync::watch::channel(false);
-        let parts = Parts { config: Arc::new(config), shards, address, log: Log::quiet(), stop };
+        let (config, log, doors) = (Arc::new(config), Log::quiet(), Doors::default());
+        let parts = Parts { config, shards, address, log, stop, doors, handler_threads: None };
         let node = Arc::new(start(parts).unwrap());
         let stop = watch::Sender::new(false);
         let connections = input.connections.clone();
