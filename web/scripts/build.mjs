@@ -32,8 +32,11 @@ export async function build(target) {
     legalComments: /** @type {const} */ ("none"),
     logLevel: /** @type {const} */ ("warning"),
   };
-  const { shell, ...pages } = await entries("main.ts");
+  const { shell, client: library, ...pages } = await entries("main.ts");
   await bundle({ ...shared, entryPoints: pages, format: "esm", alias: client });
+  // What other people's pages load is as small as it can be.
+  const entryPoints = { client: /** @type {string} */ (library) };
+  await bundle({ ...shared, entryPoints, format: "esm", alias: client, minify: true });
   // It sets the theme before anything is drawn, so it is no module: those wait for the page.
   await bundle({ ...shared, entryPoints: { shell: /** @type {string} */ (shell) }, format: "iife" });
   await bundle({ ...shared, entryPoints: { style: "src/style.css", ...(await entries("style.css")) } });
