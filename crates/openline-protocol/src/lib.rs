@@ -41,6 +41,7 @@ pub use codes::{BUILT_IN_TYPES, ErrorCode, Reason, UnknownCode, close};
 pub use data::Data;
 pub use fault::{Fault, OfTransfer};
 pub use id::Id;
+pub use json::each_json_element;
 pub use message::{
     DecodeError, Failure, HistoryPage, Message, PresenceChange, PresencePage, Published,
     Subscribed, Subscription, UploadOpen, Welcome,

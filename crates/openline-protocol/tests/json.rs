@@ -4,7 +4,7 @@
 
 mod support;
 
-use openline_protocol::{Data, Fault};
+use openline_protocol::{Data, Fault, each_json_element};
 use proptest::prelude::*;
 use serde_json::Value;
 use support::{any_json, fault, parse};
@@ -147,4 +147,35 @@ fn edited(text: &str, edits: &[(prop::sample::Index, Option<char>)]) -> String {
         }
     }
     text.into_iter().collect()
+}
+
+fn elements(list: &str, depth_max: usize) -> Option<Vec<&str>> {
+    let mut elements = Vec::new();
+    each_json_element(list, depth_max, |element| elements.push(element)).ok().map(|()| elements)
+}
+
+#[test]
+fn a_list_is_checked_and_split_in_one_pass() {
+    for (list, split) in [
+        ("[]", &[][..]),
+        (" [ ] ", &[]),
+        ("[1]", &["1"]),
+        (r#"[ "a,]" , {"b":[1,2]} ,[] ]"#, &[r#""a,]""#, r#"{"b":[1,2]}"#, "[]"]),
+    ] {
+        assert_eq!(elements(list, 3).as_deref(), Some(split), "{list}");
+    }
+    for list in ["", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "[1]]", "[1] 2", "{}", "1", "[1}"] {
+        assert_eq!(elements(list, 3), None, "{list}");
+    }
+    assert_eq!(elements("[[[]]]", 2), None);
+    assert_eq!(elements("[]", 0), None);
+}
+
+proptest! {
+    #[test]
+    fn elements_are_those_that_were_listed(values in prop::collection::vec(any_json(), 0..5)) {
+        let texts: Vec<String> = values.iter().map(Value::to_string).collect();
+        let list = format!("[{}]", texts.join(","));
+        prop_assert_eq!(elements(&list, 100), Some(texts.iter().map(String::as_str).collect()));
+    }
 }

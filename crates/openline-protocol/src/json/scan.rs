@@ -116,6 +116,29 @@ impl<'a> Scanner<'a> {
         Ok(Some((key, self.value(depth_max)?)))
     }
 
+    /// Begins to go through a list whose [`Self::element`]s are to be asked for one by one. False if
+    /// what comes is something else.
+    pub(crate) fn enter_list(&mut self) -> bool {
+        self.white_space();
+        self.skip(b'[')
+    }
+
+    /// The next element of the list that was entered. Call it with `is_first` once, and no more after
+    /// it returned none.
+    pub(crate) fn element(
+        &mut self,
+        is_first: bool,
+        depth_max: usize,
+    ) -> Result<Option<Raw<'a>>, Broken> {
+        if self.closes(b']') {
+            return Ok(None);
+        }
+        if !is_first {
+            self.expect(b',', "expected , or ]")?;
+        }
+        self.value(depth_max).map(Some)
+    }
+
     /// The elements of a list that is known to be one.
     pub(crate) fn elements(list: &'a str, depth_max: usize) -> Elements<'a> {
         let mut scanner = Self::new(list);
