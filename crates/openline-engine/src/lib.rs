@@ -7,6 +7,7 @@
 //!   recovery, retries.
 //! - [`Directory`], [`Roster`]: who listens where, and what changed about them.
 //! - [`Hub`]: the sessions of one thread; what each gets in a turn of the thread's loop.
+//! - [`Journal`]: what they got, for those that lost their connection and come back.
 //!
 //! # The way of a publication
 //! [`Streams::order`] gives it its place; once it is stored, [`Streams::settle`] makes it visible.
@@ -34,6 +35,7 @@
 
 mod directory;
 mod hub;
+mod journal;
 mod keys;
 mod roster;
 mod stream;
@@ -44,6 +46,7 @@ pub use hub::{
     Broadcast, Delivery, Encoding, Event, GoLive, Hub, Lagging, NotSubscribed, Outlet, Post,
     PresenceChange, SessionKey, SubscriptionKey, Typing,
 };
+pub use journal::{Journal, JournalLimits, Missed, Receivers, Returning};
 pub use roster::{Change, MemberPage, Roster};
 pub use stream::{Extent, History, Page, PageLimits, Query, Recovery, Settled, Stream};
 pub use streams::{Draft, Ordered, Streams, Swept};
