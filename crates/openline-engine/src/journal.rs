@@ -269,6 +269,7 @@ fn was_read(broadcast: &Broadcast, head: Option<Position>) -> bool {
 fn payload_bytes(broadcast: &Broadcast) -> usize {
     match broadcast {
         Broadcast::Publication(publication) => publication.data.len(),
+        Broadcast::Event(event) => event.data.len(),
         Broadcast::Presence(presence) => {
             let change = &presence.change;
             (change.joined.len() + change.updated.len() + change.left.len()) * ENTRY_BYTES

@@ -47,6 +47,7 @@ mod remote;
 mod server;
 mod session;
 mod shard;
+mod socketio;
 mod store;
 mod ticker;
 pub mod tokens;
