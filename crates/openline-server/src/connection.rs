@@ -20,6 +20,7 @@ use crate::guard::read_proxy_header;
 use crate::http;
 use crate::node::Node;
 use crate::shard::Shard;
+use crate::socketio::engine;
 
 /// How long a client may take over the TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -98,7 +99,13 @@ where
 /// Checks who asks, and for what.
 pub(crate) async fn admit<B>(request: &Request<B>, site: &Site) -> Result<Entrance, Rejection> {
     site.node.guard.check_host(request)?;
-    site.node.guard.check_origin(request)?;
+    let origin = site.node.guard.check_origin(request);
+    if let Some(mounted) = site.node.mounts.at(request.uri().path()) {
+        origin.map_err(engine::forbidden)?;
+        let guest = engine::websocket::enter(mounted, request, site).await?;
+        return Ok(Entrance::Engine(Box::new(guest)));
+    }
+    origin?;
     let endpoint = Endpoint::find(request.uri().path(), site.node.served())?;
     endpoint.enter(request, site).await
 }

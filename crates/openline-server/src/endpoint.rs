@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connection::Site;
 use crate::guard::Kind;
+use crate::socketio::engine;
 use crate::transport::{self, Visitor, websocket};
 use crate::{chat, echo, uploads};
 
@@ -38,6 +39,7 @@ pub(crate) struct Served {
 pub(crate) enum Entrance {
     Exchange { visitor: Box<Visitor>, config: Arc<Config> },
     Upload(Box<uploads::Guest>),
+    Engine(Box<engine::websocket::Guest>),
     Demo(Endpoint),
 }
 
@@ -117,7 +119,7 @@ impl Entrance {
                 let taken = chat::PROTOCOLS.iter().find(|p| offered.iter().any(|o| o == *p));
                 taken.map(|protocol| (*protocol).to_owned())
             }
-            Self::Upload(_) => None,
+            Self::Upload(_) | Self::Engine(_) => None,
             Self::Demo(_) => offered.first().cloned(),
         }
     }
@@ -127,6 +129,7 @@ impl Entrance {
         match self {
             Self::Exchange { config, .. } => config.clone(),
             Self::Upload(_) => uploads::raw_settings(),
+            Self::Engine(guest) => guest.config(),
             Self::Demo(Endpoint::Chat(_)) => CHAT.clone(),
             Self::Demo(_) => ECHO.clone(),
         }
@@ -139,6 +142,7 @@ impl Entrance {
     {
         let Site { shard, node, .. } = site.clone();
         match self {
+            Self::Engine(guest) => guest.spawn(ws, site),
             Self::Exchange { visitor, .. } => {
                 websocket::spawn(ws, *visitor, shard, node);
             }

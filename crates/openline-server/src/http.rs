@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::connection::{Site, admit};
 use crate::endpoint::Endpoint;
+use crate::socketio::engine;
 use crate::{api, health, pages, transport, uploads};
 
 /// How long a client may take over the head of a request.
@@ -63,6 +64,9 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
     if Upgrade::is_attempted(&request) {
         let upgraded = upgrade(&site, &mut request).await;
         return upgraded.unwrap_or_else(|rejection| refuse(&rejection));
+    }
+    if let Some(mounted) = site.node.mounts.at(path).cloned() {
+        return engine::polling::handle(site, &mounted, request).await;
     }
     match path {
         "/sse" | "/sse/ticket" => return transport::sse::handle(site, request).await,

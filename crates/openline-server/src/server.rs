@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::log::Log;
 use crate::node::{self, Node, Parts, StartError};
 use crate::shard::{self, ShardInput};
+use crate::socketio::engine::Mounts;
 use crate::{accept, caretaker, ticker};
 
 /// Connections that the system keeps until they are accepted.
@@ -71,10 +72,26 @@ impl Server {
         ServerBuilder::default()
     }
 
+    /// As [`Server::bind`], with endpoints of Engine.IO.
+    #[cfg(test)]
+    pub(crate) fn bind_with(config: Config, mounts: Mounts) -> Result<Self, StartError> {
+        Self::start_with(config, Doors::default(), None, mounts)
+    }
+
     pub(crate) fn start(
         config: Config,
         doors: Doors,
         handler_threads: Option<NonZeroUsize>,
+    ) -> Result<Self, StartError> {
+        let mounts = crate::socketio::mounts(&config, &doors);
+        Self::start_with(config, doors, handler_threads, mounts)
+    }
+
+    fn start_with(
+        config: Config,
+        doors: Doors,
+        handler_threads: Option<NonZeroUsize>,
+        mounts: Mounts,
     ) -> Result<Self, StartError> {
         let failed = |error| StartError::Listen { address: config.listen, error };
         let listener = listen(config.listen).map_err(failed)?;
@@ -86,7 +103,8 @@ impl Server {
         let stop = watch::Sender::new(false);
         let config = Arc::new(config);
         let stopped = stop.subscribe();
-        let parts = Parts { config, shards, address, log, stop: stopped, doors, handler_threads };
+        let parts =
+            Parts { config, shards, address, log, mounts, stop: stopped, doors, handler_threads };
         let node = Arc::new(node::start(parts)?);
         Ok(Self { listener, address, inputs, node, stop })
     }

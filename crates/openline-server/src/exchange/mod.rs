@@ -26,7 +26,7 @@ pub(crate) use ending::Ending;
 pub(crate) use line::{Fanout, Line, Seat};
 #[cfg(test)]
 pub(crate) use mailbox::Progress;
-pub(crate) use mailbox::{Letter, Mailbox};
+pub(crate) use mailbox::{Letter, Mailbox, NotTaken};
 
 const STRIPES: usize = 64;
 

@@ -53,6 +53,9 @@ pub(crate) enum Transport {
     WebSocket,
     Sse,
     Poll,
+    /// Engine.IO, by requests.
+    EnginePolling,
+    EngineWebSocket,
 }
 
 impl Transport {

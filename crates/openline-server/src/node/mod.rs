@@ -22,6 +22,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::session::Expelled;
 use crate::shard::ShardMessage;
+use crate::socketio::engine;
 use crate::transport::KeptSessions;
 use crate::uploads::Uploads;
 use crate::webhook::Webhooks;
@@ -48,6 +49,9 @@ pub(crate) struct Node {
     pub(crate) request_rates: Keyed,
     /// Those that clients reach by requests.
     pub(crate) kept: KeptSessions,
+    /// What the paths of Engine.IO lead to, and the connections there.
+    pub(crate) mounts: engine::Mounts,
+    pub(crate) engine: engine::Connections,
     pub(crate) webhooks: Option<Arc<Webhooks>>,
     pub(crate) uploads: Uploads,
     pub(crate) metrics: Metrics,

@@ -23,6 +23,7 @@ use crate::guard::{Guard, Keyed};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::shard::Shard;
+use crate::socketio::engine;
 use crate::transport::KeptSessions;
 use crate::transport::websocket;
 use crate::uploads::{self, Uploads};
@@ -86,6 +87,7 @@ pub(crate) struct Parts {
     pub(crate) shards: Arc<[Arc<Shard>]>,
     pub(crate) address: SocketAddr,
     pub(crate) log: Log,
+    pub(crate) mounts: engine::Mounts,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) doors: Doors,
     /// How many threads run handlers, where that is said.
@@ -94,7 +96,7 @@ pub(crate) struct Parts {
 
 /// A node, and its broker's sweeping.
 pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
-    let Parts { config, shards, address, log, stop, doors, handler_threads } = parts;
+    let Parts { config, shards, address, log, mounts, stop, doors, handler_threads } = parts;
     let clock = Clock::start();
     let guard = Guard::new(&options::guard(&config), address.ip()).map_err(StartError::Config)?;
     let verifier = verifier(&config)?;
@@ -125,6 +127,8 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         channel_rates: Keyed::new(RATE_KEYS_MAX),
         request_rates: Keyed::new(RATE_KEYS_MAX),
         kept: KeptSessions::default(),
+        mounts,
+        engine: engine::Connections::default(),
         webhooks,
         uploads,
         metrics: Metrics::default(),
@@ -155,8 +159,8 @@ pub(crate) fn for_test(shards: Arc<[Arc<Shard>]>) -> Node {
     let address = config.listen;
     let (_, stop) = watch::channel(false);
     let (log, doors) = (Log::quiet(), Doors::default());
-    let config = Arc::new(config);
-    start(Parts { config, shards, address, log, stop, doors, handler_threads: None })
+    let (config, mounts) = (Arc::new(config), engine::Mounts::default());
+    start(Parts { config, shards, address, log, mounts, stop, doors, handler_threads: None })
         .expect("the default configuration works")
 }
 

@@ -21,6 +21,7 @@ use crate::connection;
 use crate::exchange::{Fanout, Seat};
 use crate::node::Node;
 use crate::session::{self, Expelled};
+use crate::socketio::engine::{self, Heartbeats};
 
 pub(crate) use deadlines::Deadlines;
 pub(crate) use inbox::Inbox;
@@ -44,6 +45,8 @@ pub(crate) struct Shard {
     hub: Mutex<Hub<Seat>>,
     pub(crate) inbox: Inbox,
     pub(crate) deadlines: Deadlines,
+    /// Of connections of Engine.IO.
+    pub(crate) heartbeats: Heartbeats,
     /// The members of chat rooms.
     pub(crate) members: Members,
 }
@@ -92,6 +95,7 @@ pub(crate) fn inputs(threads: NonZeroUsize) -> Vec<ShardInput> {
             hub: Mutex::default(),
             inbox: Inbox::default(),
             deadlines: Deadlines::default(),
+            heartbeats: Heartbeats::default(),
             members,
         });
         ShardInput { shard, connections, arriving, deliveries }
@@ -156,13 +160,17 @@ pub(crate) async fn run(
     tokio::spawn(deliver_all(shard.clone(), node.clone()));
     tokio::spawn(members::deliver_all(shard.clone(), deliveries));
     tokio::spawn(deadlines::watch(shard.clone(), node.clone()));
+    tokio::spawn(engine::watch(shard.clone(), node.clone()));
     tokio::select! {
         () = serve_all(arriving, &shard, &node) => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
     shard.close_all();
     shard.members.close_all();
+    shard.heartbeats.close_all();
     tokio::time::sleep(STOP_GRACE).await;
+    shard.heartbeats.clear();
+    node.engine.clear();
     Ok(())
 }
 

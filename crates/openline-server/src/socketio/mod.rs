@@ -1,4 +1,5 @@
-//! Socket.IO, protocol v5: its packets, and what stands on them.
+//! Socket.IO v5 on Engine.IO v4: its packets, and what stands on them.
 
-#[expect(dead_code, unused_imports, reason = "nothing stands on it yet")]
+#[allow(dead_code, reason = "what stands on its connections calls it")]
+pub(crate) mod engine;
 mod packet;

@@ -37,6 +37,17 @@ pub(crate) async fn enter<B>(
     peer: IpAddr,
     kind: Kind,
 ) -> Result<Visitor, Rejection> {
+    enter_as(node, request, peer, kind, "websocket").await
+}
+
+/// As [`enter`], for whatever carries messages both ways; `transport` is its name in the log.
+pub(crate) async fn enter_as<B>(
+    node: &Node,
+    request: &Request<B>,
+    peer: IpAddr,
+    kind: Kind,
+    transport: &'static str,
+) -> Result<Visitor, Rejection> {
     let (address, slot) = admit(node, request, peer, kind)?;
     let handshake = node.exchange.config.auth.handshake;
     let token = credential(node, request)?;
@@ -51,7 +62,7 @@ pub(crate) async fn enter<B>(
         return Err(forbidden(error));
     }
     let client = new_client_id();
-    node.log.session_opened(&client, "websocket", address);
+    node.log.session_opened(&client, transport, address);
     let identity = match identity {
         Ok(identity) if node.asks_about(QuestionKind::Connect) => {
             Ok(ask(node, request, address, &client, token.as_ref(), identity).await?)

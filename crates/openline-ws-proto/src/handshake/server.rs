@@ -31,6 +31,8 @@ pub struct Rejection {
     pub message: String,
     /// Headers beyond those of the body.
     pub headers: Box<HeaderMap>,
+    /// JSON that stands in place of the usual body.
+    pub json: Option<Box<str>>,
 }
 
 impl Offer {
@@ -167,7 +169,14 @@ impl Offer {
 impl Rejection {
     /// An answer of the application's own.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), headers: Box::default() }
+        Self { status, code, message: message.into(), headers: Box::default(), json: None }
+    }
+
+    /// Answers with this JSON, where the client expects errors in a form of its own.
+    #[must_use]
+    pub fn json(mut self, json: impl Into<Box<str>>) -> Self {
+        self.json = Some(json.into());
+        self
     }
 
     /// Adds a header to the answer.
@@ -191,12 +200,7 @@ impl Rejection {
 
     /// The response, with the error as JSON.
     pub fn response(&self) -> Response<String> {
-        let body = format!(
-            "{{\"error\":{{\"code\":{},\"message\":{},\"docs\":{}}}}}",
-            json_string(self.code),
-            json_string(&self.message),
-            json_string(&format!("docs/errors.md#{}", self.code)),
-        );
+        let body = self.json.as_deref().map_or_else(|| self.error_json(), str::to_owned);
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = (*self.headers).clone();
@@ -204,6 +208,15 @@ impl Rejection {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response.headers_mut().insert(CONTENT_LENGTH, length);
         response
+    }
+
+    fn error_json(&self) -> String {
+        format!(
+            "{{\"error\":{{\"code\":{},\"message\":{},\"docs\":{}}}}}",
+            json_string(self.code),
+            json_string(&self.message),
+            json_string(&format!("docs/errors.md#{}", self.code)),
+        )
     }
 }
 

@@ -29,6 +29,7 @@ use crate::log::Log;
 use crate::metrics::Transport;
 use crate::node::{Node, Parts, start};
 use crate::shard;
+use crate::socketio::engine::Mounts;
 
 const KEY: &str = "a-key-that-is-long-enough-to-be-one";
 
@@ -64,7 +65,10 @@ impl Server {
         let address = config.listen;
         let (_, stop) = tokio::sync::watch::channel(false);
         let (config, log, doors) = (Arc::new(config), Log::quiet(), Doors::default());
-        let parts = Parts { config, shards, address, log, stop, doors, handler_threads: None };
+        let mounts = Mounts::default();
+        let handler_threads = None;
+        let parts =
+            Parts { config, shards, address, log, mounts, stop, doors, handler_threads };
         let node = Arc::new(start(parts).unwrap());
         let stop = watch::Sender::new(false);
         let connections = input.connections.clone();

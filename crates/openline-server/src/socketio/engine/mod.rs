@@ -24,6 +24,7 @@ mod outlet;
 mod packet;
 mod payload;
 pub(crate) mod polling;
+mod polls;
 mod query;
 mod refusal;
 #[cfg(test)]
@@ -45,9 +46,10 @@ use crate::transport::Visitor;
 
 pub(crate) use batch::Batch;
 pub(crate) use connections::Connections;
-pub(crate) use heartbeats::Heartbeats;
+pub(crate) use heartbeats::{Heartbeats, watch};
 pub(crate) use mounts::{Mounted, Mounts};
 pub(crate) use outlet::{NotTaken, Outlet};
+pub(crate) use refusal::forbidden;
 
 /// A message, in either direction: the packet without its type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,10 +62,8 @@ pub(crate) enum Message {
 pub(crate) trait Upper: Send {
     /// A message came. Nothing more is taken from the client until the future is ready; it is not
     /// dropped before, even when the client goes meanwhile. What takes long belongs into a task.
-    fn receive<'a>(
-        &'a mut self,
-        message: Message,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+    fn receive<'a>(&'a mut self, message: Message)
+    -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
     /// The connection has ended. Nothing is received any more, and it is dropped next.
     fn closed(&mut self, reason: Ended);

@@ -1,0 +1,95 @@
+//! [`Connection`]: one client, whatever carries its packets, and what stands on it.
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::mounts::Mounted;
+use super::outlet::{Carrier, Outlet};
+use super::packet::Packet;
+use super::{Arrival, Ended, Upper};
+use crate::connection::{Site, catch_panic};
+use crate::transport::Visitor;
+use ::http::Request;
+
+/// A client.
+pub(super) struct Connection {
+    pub(super) outlet: Arc<Outlet>,
+    /// Held while a message is worked on; none once it was told of the end. A line or a POST, on
+    /// whatever thread, waits for the one before it.
+    upper: Mutex<Option<Box<dyn Upper>>>,
+}
+
+impl Connection {
+    /// A client comes. What `begin` says to the carrier goes before all else.
+    pub(super) fn open(
+        mounted: &Mounted,
+        site: &Site,
+        visitor: Visitor,
+        request: Request<()>,
+        carrier: Carrier,
+        begin: impl FnOnce(&Outlet),
+    ) -> Arc<Self> {
+        let Site { shard, node, .. } = site;
+        let client = visitor.client.clone();
+        let outlet = Arc::new(Outlet::new(&mounted.terms, (node, shard), client, carrier));
+        begin(&outlet);
+        let upper = mounted.mount.open(Arrival {
+            visitor,
+            request,
+            outlet: outlet.clone(),
+            shard: shard.clone(),
+            node: node.clone(),
+        });
+        let connection = Arc::new(Self { outlet, upper: Mutex::new(Some(upper)) });
+        Outlet::enlist(&connection);
+        connection
+    }
+
+    /// Does what packets of an open connection say, in their order.
+    pub(super) async fn handle(&self, packets: Vec<Packet>) {
+        let mut upper = self.upper.lock().await;
+        for packet in packets {
+            self.handle_one(&mut upper, packet).await;
+        }
+    }
+
+    /// Does what a packet of a WebSocket says.
+    pub(super) async fn handle_packet(&self, packet: Packet) {
+        let mut upper = match self.upper.try_lock() {
+            Ok(upper) => upper,
+            // Boxed as all that is rare: the task of an idle line is as large as its largest state.
+            Err(_) => Box::pin(self.upper.lock()).await,
+        };
+        self.handle_one(&mut upper, packet).await;
+    }
+
+    async fn handle_one(&self, upper: &mut MutexGuard<'_, Option<Box<dyn Upper>>>, packet: Packet) {
+        if self.outlet.ended().is_some() {
+            return;
+        }
+        match (packet, upper.as_mut()) {
+            (Packet::Message(message), Some(upper)) => upper.receive(message).await,
+            (Packet::Message(_), None) | (Packet::Noop, _) => {}
+            (Packet::Pong, _) => self.outlet.pong(),
+            (Packet::Close, _) => self.outlet.end(Ended::TransportClose),
+            (Packet::Probe | Packet::Upgrade, _) => self.outlet.end(Ended::ParseError),
+        }
+    }
+
+    /// Whether a message is being worked on, or is on its way by a POST.
+    pub(super) fn is_busy(&self) -> bool {
+        self.upper.try_lock().is_err() || self.outlet.is_posting()
+    }
+
+    /// Tells what stands on the connection that it has ended, and lets go of it.
+    pub(super) async fn finish(self: Arc<Self>) {
+        self.outlet.withdraw();
+        let Some(reason) = self.outlet.ended() else { return };
+        let Some(mut upper) = self.upper.lock().await.take() else { return };
+        self.outlet.node.metrics.session_closed(self.outlet.transport());
+        if catch_panic(async move { upper.closed(reason) }).await.is_err() {
+            self.outlet.panicked();
+        }
+    }
+}

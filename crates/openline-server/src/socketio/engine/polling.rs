@@ -1,0 +1,317 @@
+//! Polls and POSTs: a connection's packets in the bodies of requests.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode};
+use axum::body::{Body, HttpBody as _};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use openline_ws::Rejection;
+
+use super::Ended;
+use super::connection::Connection;
+use super::entry::{Wanted, check};
+use super::mounts::Mounted;
+use super::outlet::{Carrier, Outlet};
+use super::packet::{Packet, open_packet};
+use super::payload::{self, Letter};
+use super::polls::Polling;
+use super::refusal::{Refusal, forbidden};
+use crate::connection::{Site, catch_panic};
+use crate::guard::{Kind, Preflight};
+use crate::transport::enter_as;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What clients send side by side, over several connections, may arrive in another order. For so
+/// long one waits for the other.
+const CROSSING: Duration = Duration::from_millis(50);
+
+/// What pages of other origins may do.
+const PREFLIGHT: Preflight =
+    Preflight { methods: "GET, POST", headers: "authorization, content-type" };
+
+/// Answers a request to a mount's path that asks for no WebSocket. Its host is checked.
+pub(crate) async fn handle(
+    site: Site,
+    mounted: &Arc<Mounted>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let node = site.node.clone();
+    let cors = node.guard.cors(&request);
+    if let Some(answer) = node.guard.preflight(&request, &PREFLIGHT) {
+        return answer.map_or_else(|refused| refuse(&forbidden(refused)), empty);
+    }
+    let answered = match node.guard.check_origin(&request) {
+        Err(refused) => Err(forbidden(refused)),
+        Ok(()) => catch_panic(serve(site, mounted, request)).await.unwrap_or_else(|_| {
+            node.metrics.panicked();
+            let message = "the server met a bug of its own; its log says where";
+            Err(Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message))
+        }),
+    };
+    let mut response = answered.unwrap_or_else(|rejection| refuse(&rejection));
+    cors.apply(response.headers_mut());
+    response
+}
+
+async fn serve(
+    site: Site,
+    mounted: &Arc<Mounted>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Rejection> {
+    let (parts, body) = request.into_parts();
+    let request = Request::from_parts(parts, ());
+    match check(&request, mounted, &site.node, false)? {
+        Wanted::New => begin(&site, mounted, request).await,
+        Wanted::Known(connection) => match *request.method() {
+            Method::GET => Ok(poll(connection).await?),
+            Method::POST => post(connection, body).await,
+            _ => Err(Refusal::BadRequest.into()),
+        },
+    }
+}
+
+async fn begin(
+    site: &Site,
+    mounted: &Arc<Mounted>,
+    request: Request<()>,
+) -> Result<Response<Body>, Rejection> {
+    let Site { peer, node, .. } = site;
+    let visitor = enter_as(node, &request, *peer, Kind::New, "http").await.map_err(forbidden)?;
+    let terms = &mounted.terms;
+    let now_ms = node.exchange.clock.now_ms();
+    let carrier = Carrier::Polling(Box::new(Polling::new(terms.queue_bytes, now_ms)));
+    let connection = Connection::open(mounted, site, visitor, request, carrier, |_| {});
+    Ok(text(open_packet(connection.outlet.sid, r#""websocket""#, &terms.options)))
+}
+
+async fn poll(connection: Arc<Connection>) -> Result<Response<Body>, Refusal> {
+    connection.outlet.end_if_overdue(connection.is_busy());
+    let is_probed = connection.outlet.begin_poll()?;
+    let mut poller = Poller { connection, is_answered: false };
+    // A client that changes over may have said so already, by the WebSocket.
+    let early = match is_probed {
+        true => tokio::time::timeout(CROSSING, poller.letters(false)).await.ok(),
+        false => None,
+    };
+    let letters = match early {
+        Some(letters) => letters,
+        None => poller.letters(true).await,
+    };
+    poller.is_answered = true;
+    Ok(text(payload::encode(&letters?)))
+}
+
+/// A poll that waits. One that goes away before it has an answer ends the connection: nobody knows
+/// what became of the answer that was on its way.
+struct Poller {
+    connection: Arc<Connection>,
+    is_answered: bool,
+}
+
+impl Poller {
+    async fn letters(&mut self, turns: bool) -> Result<Vec<Letter>, Refusal> {
+        poll_fn(|cx| self.connection.outlet.poll_letters(turns, cx)).await
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.connection.outlet.drop_poll();
+        }
+    }
+}
+
+async fn post(connection: Arc<Connection>, body: Body) -> Result<Response<Body>, Rejection> {
+    connection.outlet.begin_post()?;
+    let mut poster = Poster { connection, is_received: false };
+    let outlet = &poster.connection.outlet;
+    let body = match read_body(body, outlet.terms.options.payload_bytes_max).await {
+        Ok(body) => body,
+        Err(NotRead::TooLarge(refused)) => {
+            poster.is_received = true;
+            return Err(refused);
+        }
+        Err(NotRead::Failed) => return Err(Refusal::BadRequest.into()),
+    };
+    outlet.node.metrics.received(body.len());
+    let Ok(packets) = payload::parse(body) else {
+        outlet.end(Ended::ParseError);
+        return Err(Refusal::BadRequest.into());
+    };
+    poster.is_received = true;
+    // In a task: a client that goes away does not stop what it has asked for half way.
+    let handled = tokio::spawn(async move {
+        let connection = &poster.connection;
+        let closes = packets.contains(&Packet::Close);
+        if closes {
+            connection.outlet.await_poll().await;
+        }
+        if catch_panic(connection.handle(packets)).await.is_err() {
+            connection.outlet.panicked();
+            return false;
+        }
+        closes || connection.outlet.ended() != Some(Ended::ParseError)
+    });
+    match handled.await {
+        Ok(true) => Ok(text("ok")),
+        Ok(false) | Err(_) => Err(Refusal::BadRequest.into()),
+    }
+}
+
+/// A POST under way. One whose body does not arrive ends the connection: what was in it is lost.
+struct Poster {
+    connection: Arc<Connection>,
+    is_received: bool,
+}
+
+impl Drop for Poster {
+    fn drop(&mut self) {
+        self.connection.outlet.end_post(self.is_received);
+    }
+}
+
+impl Outlet {
+    /// A poll comes. Whether the client is trying a WebSocket out.
+    fn begin_poll(&self) -> Result<bool, Refusal> {
+        let mut state = self.state();
+        let has_ended = state.ended.is_some();
+        let Carrier::Polling(polling) = &mut state.carrier else {
+            return Err(Refusal::BadRequest);
+        };
+        if has_ended && !polling.lingers() {
+            return Err(Refusal::SessionUnknown);
+        }
+        let is_probed = polling.is_probed();
+        if polling.attend() {
+            return Ok(is_probed);
+        }
+        drop(state);
+        self.end(Ended::TransportError);
+        Err(Refusal::BadRequest)
+    }
+
+    fn poll_letters(
+        &self,
+        turns: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<Letter>, Refusal>> {
+        let mut state = self.state();
+        let ended = state.ended;
+        let Carrier::Polling(polling) = &mut state.carrier else {
+            return Poll::Ready(Err(Refusal::BadRequest));
+        };
+        let polled = polling.poll_letters(ended, turns, cx);
+        if polled.is_ready() {
+            polling.unattend();
+            self.forget(&mut state);
+        }
+        polled.map(Ok)
+    }
+
+    fn drop_poll(&self) {
+        let mut state = self.state();
+        if let Carrier::Polling(polling) = &mut state.carrier {
+            polling.unattend();
+            drop(state);
+            self.end(Ended::TransportError);
+        }
+    }
+
+    /// Waits a moment for a poll that the client sent before, so that it is the one to be answered.
+    async fn await_poll(&self) {
+        let is_attended =
+            matches!(&self.state().carrier, Carrier::Polling(polling) if polling.is_attended());
+        if !is_attended {
+            tokio::time::sleep(CROSSING).await;
+        }
+    }
+
+    fn begin_post(&self) -> Result<(), Refusal> {
+        let mut state = self.state();
+        if state.ended.is_some() {
+            return Err(Refusal::SessionUnknown);
+        }
+        let Carrier::Polling(polling) = &mut state.carrier else {
+            return Err(Refusal::BadRequest);
+        };
+        if polling.post() {
+            return Ok(());
+        }
+        drop(state);
+        self.end(Ended::TransportError);
+        Err(Refusal::BadRequest)
+    }
+
+    fn end_post(&self, is_received: bool) {
+        let now_ms = self.now_ms();
+        let mut state = self.state();
+        if let Carrier::Polling(polling) = &mut state.carrier {
+            polling.posted(now_ms);
+            drop(state);
+            if !is_received {
+                self.end(Ended::TransportError);
+            }
+        }
+    }
+
+    /// Whether a POST is under way.
+    pub(super) fn is_posting(&self) -> bool {
+        matches!(&self.state().carrier, Carrier::Polling(polling) if polling.is_posting())
+    }
+}
+
+/// Why a body was not read.
+enum NotRead {
+    TooLarge(Rejection),
+    /// It did not arrive.
+    Failed,
+}
+
+async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, NotRead> {
+    let too_large = || {
+        let message = format!("a body has at most {bytes_max} bytes (maxPayload)");
+        let refused = Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message);
+        NotRead::TooLarge(Refusal::BadRequest.say(refused))
+    };
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Err(too_large());
+    }
+    let limited = Limited::new(body, bytes_max);
+    match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) | Err(_) => Err(NotRead::Failed),
+    }
+}
+
+fn text(body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    let plain = HeaderValue::from_static("text/plain; charset=UTF-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    forbid_keeping(&mut response);
+    response
+}
+
+fn refuse(rejection: &Rejection) -> Response<Body> {
+    let mut response = rejection.response().map(Body::from);
+    forbid_keeping(&mut response);
+    response
+}
+
+fn forbid_keeping(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+fn empty(response: Response<()>) -> Response<Body> {
+    response.map(|()| Body::empty())
+}
