@@ -68,8 +68,11 @@ impl Message for Reply<'_> {
             | Self::ChunkStored { .. }
             | Self::UploadComplete { .. }
             | Self::UploadCancelled { .. } => self.write_transfer(w),
-            Self::Refused { code, message, retry_after_ms, .. } => {
+            Self::Refused { code, message, retry_after_ms, data, .. } => {
                 write_refusal(w, code, message, *retry_after_ms);
+                if let Some(data) = data {
+                    w.data_field("data", data);
+                }
             }
             Self::Error(fault) => write_fault(w, fault),
         }

@@ -115,7 +115,14 @@ pub enum Reply<'a> {
     /// `cancel`.
     UploadCancelled { id: Option<&'a Id>, upload: &'a str },
     /// `error`, with a code of the application's own.
-    Refused { id: Option<&'a Id>, code: &'a str, message: &'a str, retry_after_ms: Option<u64> },
+    Refused {
+        id: Option<&'a Id>,
+        code: &'a str,
+        message: &'a str,
+        retry_after_ms: Option<u64>,
+        /// What the application adds.
+        data: Option<&'a Data>,
+    },
     /// `error`.
     Error(&'a Fault),
 }

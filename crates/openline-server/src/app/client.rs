@@ -36,6 +36,8 @@ pub(crate) struct Client {
     identity: Mutex<Option<Arc<Identity>>>,
     values: Mutex<HashMap<TypeId, Box<dyn Any + Send + Sync>>>,
     goodbye: Mutex<Option<Goodbye>>,
+    /// What it said of itself when it came, where its protocol has a place for that.
+    auth: Mutex<Option<Box<Payload>>>,
     /// `on_connect` let it in, or there is none.
     is_in: AtomicBool,
 }
@@ -61,6 +63,7 @@ impl Client {
             identity: Mutex::default(),
             values: Mutex::default(),
             goodbye: Mutex::default(),
+            auth: Mutex::default(),
             is_in: AtomicBool::new(false),
         }
     }
@@ -87,6 +90,16 @@ impl Client {
 
     pub(crate) fn set_identity(&self, identity: Arc<Identity>) {
         *lock(&self.identity) = Some(identity);
+    }
+
+    /// What the client said of itself when it came.
+    pub(crate) fn auth(&self) -> Option<Payload> {
+        lock(&self.auth).as_deref().cloned()
+    }
+
+    /// Takes note of what the client says of itself.
+    pub(crate) fn set_auth(&self, auth: Payload) {
+        *lock(&self.auth) = Some(Box::new(auth));
     }
 
     /// Where it subscribes, as whom it is now.

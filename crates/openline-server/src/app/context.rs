@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use openline_protocol::{ChannelName, Publication, close};
+use openline_protocol::{ChannelName, Data, Publication, close};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -53,6 +53,17 @@ impl Context {
     /// What the token says about the user, as JSON.
     pub fn info(&self) -> Option<String> {
         self.client.identity()?.info.as_deref().map(str::to_owned)
+    }
+
+    /// What a Socket.IO client gave as `auth` when it came; an empty object for all others.
+    ///
+    /// # Errors
+    /// `bad_request`, with what does not fit.
+    pub fn auth<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        match self.client.auth() {
+            Some(auth) => auth.read(),
+            None => Payload::one(Data::Json("{}".into())).read(),
+        }
     }
 
     /// Where the client is, behind the proxies that are trusted.
@@ -203,6 +214,14 @@ impl Context {
     /// Sends the client away: with close code 4005, or, from Socket.IO, `io server disconnect`.
     pub fn disconnect(&self, reason: &str) {
         self.close(close::KICKED, reason);
+    }
+
+    /// As [`Context::disconnect`], with all that the client has on the same connection: a Socket.IO
+    /// client is in several namespaces on one.
+    pub fn disconnect_all(&self, reason: &str) {
+        let code = close::KICKED;
+        self.client.will_go(Goodbye { code: Some(code), reason: reason.to_owned() });
+        self.client.line.close_connection(code, reason);
     }
 
     /// Closes the client's line with a code of RFC 6455 or of the application's own (4100 to 4999).

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use openline_protocol::{ErrorCode, Fault};
+use openline_protocol::{Data, ErrorCode, Fault};
 use serde::Serialize;
 
 use super::kind;
@@ -34,6 +34,7 @@ pub struct Refusal {
     code: Cow<'static, str>,
     message: String,
     retry_after_ms: Option<u64>,
+    data: Option<Data>,
     /// For the log, where the client is not to see it.
     cause: Option<String>,
 }
@@ -42,7 +43,13 @@ impl Refusal {
     /// Says no. The code is for programs, the message for people: what was wrong, and what would be
     /// right.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), retry_after_ms: None, cause: None }
+        Self {
+            code: code.into(),
+            message: message.into(),
+            retry_after_ms: None,
+            data: None,
+            cause: None,
+        }
     }
 
     /// `bad_request`.
@@ -60,6 +67,20 @@ impl Refusal {
     pub fn retry_after_ms(mut self, milliseconds: u64) -> Self {
         self.retry_after_ms = Some(milliseconds);
         self
+    }
+
+    /// More for programs, beside the code: Socket.IO clients find it as `data` of `connect_error`, others
+    /// as `data` of `error`.
+    ///
+    /// # Errors
+    /// When the data cannot be written.
+    pub fn with_data<T: Serialize + ?Sized>(self, data: &T) -> Result<Self, Self> {
+        let data = Payload::new(data)?.to_data();
+        Ok(Self { data: Some(data), ..self })
+    }
+
+    pub(crate) fn data(&self) -> Option<&Data> {
+        self.data.as_ref()
     }
 
     /// What the server itself says no with.

@@ -124,6 +124,11 @@ impl Line {
         self.end(Ending::new(code, reason));
     }
 
+    /// Closes all that shares the connection of this line.
+    pub(crate) fn close_connection(&self, code: u16, reason: &str) {
+        self.close(code, reason);
+    }
+
     /// Ends the line. A close frame has no room for the time to come back: a message before it has.
     pub(crate) fn end(&self, ending: Ending) {
         match self {

@@ -142,8 +142,8 @@ pub(crate) fn answer_to(
         Ok(_) => {}
         Err(refusal) => {
             let (code, message) = (refusal.code(), refusal.message());
-            let retry_after_ms = refusal.retry_after();
-            line.reply(&Reply::Refused { id, code, message, retry_after_ms });
+            let (retry_after_ms, data) = (refusal.retry_after(), refusal.data());
+            line.reply(&Reply::Refused { id, code, message, retry_after_ms, data });
             client.note(Err(refusal));
         }
     }

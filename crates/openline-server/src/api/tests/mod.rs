@@ -67,8 +67,7 @@ impl Server {
         let (config, log, doors) = (Arc::new(config), Log::quiet(), Doors::default());
         let mounts = Mounts::default();
         let handler_threads = None;
-        let parts =
-            Parts { config, shards, address, log, mounts, stop, doors, handler_threads };
+        let parts = Parts { config, shards, address, log, mounts, stop, doors, handler_threads };
         let node = Arc::new(start(parts).unwrap());
         let stop = watch::Sender::new(false);
         let connections = input.connections.clone();
