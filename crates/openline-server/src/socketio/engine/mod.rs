@@ -47,7 +47,7 @@ use crate::transport::Visitor;
 pub(crate) use batch::Batch;
 pub(crate) use connections::Connections;
 pub(crate) use heartbeats::{Heartbeats, watch};
-pub(crate) use mounts::{Mounted, Mounts};
+pub(crate) use mounts::Mounts;
 pub(crate) use outlet::{NotTaken, Outlet};
 pub(crate) use refusal::forbidden;
 
