@@ -73,7 +73,8 @@ def _arguments(workload: Workload, entry: Entry, server: Server) -> list[str]:
     arguments = [*workload.arguments, "--lines", str(entry.lines or workload.lines)]
     arguments += _introduction(workload, entry, server)
     if workload.mode == "fanout":
-        arguments += workload.publishing(entry, envelope_bytes(workload.size))
+        envelope = envelope_bytes(workload.size) if workload.door == "exchange" else 0
+        arguments += workload.publishing(entry, envelope)
     if SUBJECTS[entry.subject].kind == "floor":
         arguments.append("--raw")
     if entry.deflate:
@@ -91,7 +92,7 @@ def envelope_bytes(size: int) -> int:
     """How long a delivery of ours is for data of this size; as long are those of the peers."""
     entry = Entry(OURS)
     probe = Workload(
-        "envelope", "", "fanout", 1, [entry], [], exchange=True, size=size
+        "envelope", "", "fanout", 1, [entry], [], door="exchange", size=size
     )
     arguments = [*"--lines 1 --burst 1 --seconds 0.1 --warmup 0.1".split(), *probe.hello(entry)]
     arguments += probe.publishing(entry, 0)

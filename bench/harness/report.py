@@ -29,6 +29,10 @@ in the embedded store at level `os`, positions, presence. Its peers broadcast te
 came. So that as many bytes are sent, theirs is as long as one of our deliveries, which is
 measured first; in the rows *bare* they deliver the 128 bytes alone.
 
+For Socket.IO all run the same chat: `join-room` joins and announces, `chat` goes to the
+room with who sent it and when. Clients use WebSocket from the start. Openline recovers
+connections, as Socket.IO does in the row *+recovery*, where each event carries its offset.
+
 In the echo tables *+batch* marks a peer whose application takes what has arrived, feeds
 the answers and flushes once. Without the mark it sends each message as it comes, as the
 libraries' READMEs do; openline, openline-ws, Bun and ws run their plain loop as well."""
@@ -103,6 +107,8 @@ TARGETS = [
     _at_most("exchange-stall", f"{OURS} (stalled reader)", 1.1, OURS, "delivery_p99_us"),
     _at_most("exchange-1000-deflate", f"{OURS} (deflate)", 1.3, OURS, "cpu_per_message"),
     _bytes("exchange-idle-15k", OURS, 2048),
+    _at_least("socketio-1000-burst16", OURS, 5, "socket.io"),
+    _bytes("socketio-idle-10k", OURS, 3072),
 ]
 
 
@@ -202,17 +208,17 @@ def _field(sample: dict[str, float], field: str) -> float:
 
 def _speed_table(workload: Workload, rows: Samples) -> str:
     heads = ["Subject", "Per CPU second", "Least – most", "Per second", "CPU", "p50 µs", "p99 µs"]
-    heads += ["Each", "Bytes"] if workload.exchange else []
-    heads += ["to Openline", "to Bun"]
+    heads += ["Each", "Bytes"] if workload.mode == "fanout" else []
+    heads += _ratio_heads(workload)
     return _table(heads, [_speed_row(workload, label, rows) for label in _measured(workload, rows)])
 
 
 def _speed_row(workload: Workload, label: str, rows: Samples) -> tuple[str, ...]:
     values = _column(rows[label])
     speed = values("per_cpu_second")
-    rivals = (_rival(label, subject, rows) for subject in (OURS, "bun"))
+    rivals = (_rival(label, subject, rows) for subject in (OURS, workload.rival))
     ratios = (ratio(rows, label, rival, "per_cpu_second") for rival in rivals)
-    exchange = ("delivery_p99_us", "payload_bytes") if workload.exchange else ()
+    deliveries = ("delivery_p99_us", "payload_bytes") if workload.mode == "fanout" else ()
     return (
         label,
         _short(median(speed)),
@@ -221,9 +227,13 @@ def _speed_row(workload: Workload, label: str, rows: Samples) -> tuple[str, ...]
         f"{median(values('cpu_share')):.0%}",
         f"{median(values('p50_us')):,.0f}",
         f"{median(values('p99_us')):,.0f}",
-        *(f"{median(values(field)):,.0f}" for field in exchange),
+        *(f"{median(values(field)):,.0f}" for field in deliveries),
         *("–" if value is None else f"{value:.2f}" for value in ratios),
     )
+
+
+def _ratio_heads(workload: Workload) -> list[str]:
+    return ["to Openline", {"bun": "to Bun", "socket.io": "to Socket.IO"}[workload.rival]]
 
 
 def _rival(label: str, subject: str, rows: Samples) -> str:
@@ -234,14 +244,14 @@ def _rival(label: str, subject: str, rows: Samples) -> str:
 
 def _idle_table(workload: Workload, rows: Samples) -> str:
     heads = ["Subject", "Bytes per line", "Least – most", "Resident", "CPU while idle"]
-    heads += ["to Openline", "to Bun"]
-    return _table(heads, [_idle_row(label, rows) for label in _measured(workload, rows)])
+    heads += _ratio_heads(workload)
+    return _table(heads, [_idle_row(workload, label, rows) for label in _measured(workload, rows)])
 
 
-def _idle_row(label: str, rows: Samples) -> tuple[str, ...]:
+def _idle_row(workload: Workload, label: str, rows: Samples) -> tuple[str, ...]:
     values = _column(rows[label])
     size = values("bytes_per_line")
-    ratios = (ratio(rows, label, rival, "bytes_per_line") for rival in (OURS, "bun"))
+    ratios = (ratio(rows, label, rival, "bytes_per_line") for rival in (OURS, workload.rival))
     return (
         label,
         f"{median(size):,.0f}",

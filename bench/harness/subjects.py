@@ -24,7 +24,7 @@ GIVEN = os.environ.get("OPENLINE_BIN")
 @dataclass(frozen=True)
 class Subject:
     name: str
-    kind: str  # "server", "library", "peer", "batched", "node", "bun" or "floor"
+    kind: str  # "server", "library", "peer", "batched", "node", "bun", "floor" or "socketio…"
     package: str  # the name in the lock file, for the version
     note: str
 
@@ -41,6 +41,12 @@ class Subject:
                 command = ["node", str(NODE / "ws-server.mjs"), *listen]
             case "bun":
                 command = [bun(), str(NODE / "bun-server.ts"), *listen]
+            case "socketio":
+                return ["node", str(NODE / "socketio-server.mjs"), *listen]
+            case "socketio+recovery":
+                return ["node", str(NODE / "socketio-server.mjs"), *listen, "--recovery"]
+            case "socketio-bun":
+                return [bun(), str(NODE / "socketio-bun-server.ts"), *listen]
             case "batched":
                 return [peer(self.package), *listen, "--batched"]
             case _:
@@ -72,6 +78,11 @@ SUBJECTS = {
         ),
         Subject("yawc+batch", "batched", "yawc", "feed, flush when drained"),
         Subject("sockudo+batch", "batched", "sockudo-ws", "feed, flush when drained"),
+        Subject("socket.io", "socketio", "socket.io", "Socket.IO on Node.js, no recovery"),
+        Subject(
+            "socket.io+recovery", "socketio+recovery", "socket.io", "connectionStateRecovery on"
+        ),
+        Subject("socket.io-bun", "socketio-bun", "socket.io", "Socket.IO on its engine for Bun"),
     ]
 }
 
@@ -79,20 +90,28 @@ SUBJECTS = {
 def build(subjects: list[Subject]) -> None:
     """Builds and installs what the subjects need; nothing else."""
     kinds = {subject.kind for subject in subjects}
-    _run(["cargo", "build", "--release", "--locked", "--target-dir", "target"], BENCH)
+    load_alone = [] if kinds & {"peer", "batched", "floor"} else ["-p", "openline-load"]
+    _run(["cargo", "build", "--release", "--locked", "--target-dir", "target", *load_alone], BENCH)
     if "server" in kinds and not GIVEN:
         _run(_cargo_ours("-p", "openline"), ROOT)
     if "library" in kinds:
         _run(_cargo_ours("-p", "openline-ws", "--example", "echo"), ROOT)
-    if kinds & {"node", "bun"}:
+    if kinds & {"node", "bun", "socketio", "socketio+recovery", "socketio-bun"}:
         if shutil.which("node") is None or shutil.which("npm") is None:
-            raise BenchError("node and npm are needed for the subjects ws and bun")
-        if not (NODE / "node_modules").is_dir():
+            raise BenchError("node and npm are needed for the subjects ws, bun and socket.io")
+        if not _installed():
             _run(["npm", "ci", "--no-audit", "--no-fund"], NODE)
     for subject in subjects:
         program = subject.command(deflate=False)[0]
         if shutil.which(program) is None:
             raise BenchError(f"{subject.name}: the build left no {program}")
+
+
+def _installed() -> bool:
+    """Whether npm has installed all that the lock file names."""
+    installed = NODE / "node_modules" / ".package-lock.json"
+    lock = NODE / "package-lock.json"
+    return installed.is_file() and installed.stat().st_mtime >= lock.stat().st_mtime
 
 
 def bun() -> str:
@@ -115,7 +134,7 @@ def version(subject: Subject) -> str:
         manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
         given = ", from OPENLINE_BIN" if GIVEN and subject.kind == "server" else ""
         return manifest["workspace"]["package"]["version"] + given
-    if subject.kind in ("node", "bun"):
+    if subject.kind in ("node", "bun") or subject.kind.startswith("socketio"):
         return _npm_version(subject)
     lock = tomllib.loads((BENCH / "Cargo.lock").read_text())
     found = [entry["version"] for entry in lock["package"] if entry["name"] == subject.package]
@@ -124,10 +143,16 @@ def version(subject: Subject) -> str:
 
 def _npm_version(subject: Subject) -> str:
     packages = json.loads((NODE / "package-lock.json").read_text())["packages"]
-    own = packages[f"node_modules/{subject.package}"]["version"]
+
+    def of(package: str) -> str:
+        return packages[f"node_modules/{package}"]["version"]
+
+    own = of(subject.package)
     if subject.kind == "bun":
         return own
-    addon = packages["node_modules/bufferutil"]["version"]
+    if subject.kind == "socketio-bun":
+        return f"{own}, engine {of('@socket.io/bun-engine')}, Bun {of('bun')}"
+    addon = of("bufferutil")
     node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
     return f"{own}, bufferutil {addon}, Node.js {node.removeprefix('v')}"
 

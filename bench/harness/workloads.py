@@ -6,6 +6,7 @@ from harness.subjects import OURS, SUBJECTS
 
 IDLE_LINES = 10_000
 EXCHANGE_IDLE_LINES = 15_000
+SOCKETIO_ROOMS = 100
 USERS = 1_000
 
 # The publisher, a line that stalls, and what a process has open anyway.
@@ -24,6 +25,18 @@ EXCHANGE_HELLO = """
 EXCHANGE_PUBLISH = """
 --publish {"type":"publish","channel":"news","data":"{data}"}
 --delivery {"type":"message"
+"""
+
+# What a Socket.IO client says and hears, of every server alike (peers/node/chat.mjs).
+SOCKETIO_HELLO = """
+--socketio
+--hello 42["join-room","{room}"]
+--answer 42["system"
+--quiet 1
+"""
+SOCKETIO_PUBLISH = """
+--publish 42["chat",{"room":"0","text":"{data}"}]
+--delivery 42["chat"
 """
 
 
@@ -57,7 +70,8 @@ class Workload:
     lines: int
     entries: list[Entry]
     arguments: list[str]
-    exchange: bool = False  # lines are subscribed to a channel; otherwise they reach an echo
+    door: str = "echo"  # or "exchange", lines subscribed to a channel; or "socketio", in a room
+    rival: str = "bun"  # whom the tables compare with
     size: int = 0
     seconds: float = 0.0  # the least that the window lasts
 
@@ -67,14 +81,20 @@ class Workload:
         return max(most, self.lines) + DESCRIPTORS_BESIDE_LINES
 
     def path(self, entry: Entry) -> str:
-        if not self.exchange:
-            return "/echo"
+        match self.door:
+            case "echo":
+                return "/echo"
+            case "socketio":
+                return "/socket.io/?EIO=4&transport=websocket"
         return "/ws" if entry.subject == OURS else "/chat"
 
     def hello(self, entry: Entry) -> list[str]:
-        """How each line is introduced; peers subscribe whoever comes."""
-        if not self.exchange:
-            return []
+        """How each line is introduced; peers of the exchange subscribe whoever comes."""
+        match self.door:
+            case "echo":
+                return []
+            case "socketio":
+                return _arguments(SOCKETIO_HELLO)
         if entry.subject != OURS:
             return ["--quiet", "0.6"]
         words = _arguments(EXCHANGE_HELLO)
@@ -85,6 +105,8 @@ class Workload:
 
     def publishing(self, entry: Entry, envelope_bytes: int) -> list[str]:
         """What a publication is: for a peer, text of the length that our delivery has."""
+        if self.door == "socketio":
+            return [*_arguments(SOCKETIO_PUBLISH), "--size", str(self.size)]
         if entry.subject == OURS:
             return [*_arguments(EXCHANGE_PUBLISH), "--size", str(self.size)]
         return ["--size", str(self.size if entry.bare else envelope_bytes)]
@@ -103,7 +125,7 @@ def _fanout(name: str, lines: int, burst: int, others: list[Entry]) -> Workload:
         lines,
         [Entry(OURS), Entry("bun"), Entry("bun", "bare", bare=True), *others],
         f"--burst {burst}".split(),
-        exchange=True,
+        door="exchange",
         size=128,
     )
 
@@ -164,7 +186,7 @@ EXCHANGE_WORKLOADS = [
         1_000,
         _flat_entries(),
         "--burst 1".split(),
-        exchange=True,
+        door="exchange",
         size=128,
     ),
     Workload(
@@ -179,7 +201,7 @@ EXCHANGE_WORKLOADS = [
             for note in ("", "stalled reader")
         ],
         "--burst 16 --rate 20".split(),
-        exchange=True,
+        door="exchange",
         size=1_024,
         seconds=3.0,
     ),
@@ -190,7 +212,7 @@ EXCHANGE_WORKLOADS = [
         1_000,
         [Entry(OURS), *(Entry(name, "deflate", deflate=True) for name in (OURS, "bun", "ws"))],
         "--burst 1".split(),
-        exchange=True,
+        door="exchange",
         size=2_048,
     ),
     Workload(
@@ -200,8 +222,52 @@ EXCHANGE_WORKLOADS = [
         EXCHANGE_IDLE_LINES,
         [Entry(OURS, users=USERS), Entry(OURS, "no token"), Entry("bun")],
         "--hold 60".split(),
-        exchange=True,
+        door="exchange",
     ),
 ]
 
-WORKLOADS = {workload.name: workload for workload in [*ECHO_WORKLOADS, *EXCHANGE_WORKLOADS]}
+SOCKETIO_ENTRIES = _entries([OURS, "socket.io", "socket.io+recovery", "socket.io-bun"])
+
+
+def _socketio(name: str, title: str, mode: str, lines: int, arguments: str) -> Workload:
+    return Workload(
+        name,
+        title,
+        mode,
+        lines,
+        SOCKETIO_ENTRIES,
+        arguments.split(),
+        door="socketio",
+        rival="socket.io",
+        size=128,
+    )
+
+
+SOCKETIO_WORKLOADS = [
+    _socketio(
+        "socketio-1000",
+        "Socket.IO: 128 bytes from one client to a room of 1,000, one at a time",
+        "fanout",
+        1_000,
+        "--burst 1",
+    ),
+    _socketio(
+        "socketio-1000-burst16",
+        "Socket.IO: 128 bytes from one client to a room of 1,000, in bursts of 16",
+        "fanout",
+        1_000,
+        "--burst 16",
+    ),
+    _socketio(
+        "socketio-idle-10k",
+        f"Socket.IO: 10,000 clients in {SOCKETIO_ROOMS} rooms that say nothing",
+        "idle",
+        IDLE_LINES,
+        f"--hold 60 --rooms {SOCKETIO_ROOMS}",
+    ),
+]
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in [*ECHO_WORKLOADS, *EXCHANGE_WORKLOADS, *SOCKETIO_WORKLOADS]
+}

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 /// Flags that stand alone; every other flag takes a value.
-const SWITCHES: &[&str] = &["text", "raw", "deflate"];
+const SWITCHES: &[&str] = &["text", "raw", "deflate", "socketio"];
 
 /// What the command line said.
 pub(crate) struct Args {

@@ -24,22 +24,46 @@ pub(crate) struct Crowd {
     pub(crate) lines: Vec<Line>,
 }
 
-/// What a line says as soon as it is open, and how the answer begins that it waits for.
+/// How each line is introduced to the server.
 pub(crate) struct Hello {
-    message: Option<String>,
-    answer: Option<String>,
+    steps: Vec<Step>,
+    /// How many rooms the lines are spread over.
+    rooms: usize,
     /// A server may greet, list users and so on; it is done when this long nothing came.
     quiet: Duration,
 }
 
+/// What a line says, and how the answer begins that it waits for.
+struct Step {
+    message: Option<String>,
+    answer: Option<String>,
+}
+
 impl Hello {
-    pub(crate) fn take(args: &mut Args) -> Result<Self, String> {
-        let quiet = args.take::<f64>("quiet")?.unwrap_or(0.0);
-        Ok(Self {
-            message: args.take("hello")?,
-            answer: args.take("answer")?,
-            quiet: Duration::from_secs_f64(quiet),
-        })
+    pub(crate) fn take(args: &mut Args, target: &mut Target) -> Result<Self, String> {
+        target.engine_io = args.switch("socketio");
+        let mut steps = Vec::new();
+        if target.engine_io {
+            // The server opens the connection, then the client its namespace.
+            steps.push(Step { message: None, answer: Some("0{".to_owned()) });
+            steps.push(Step { message: Some("40".to_owned()), answer: Some("40{".to_owned()) });
+        }
+        steps.push(Step { message: args.take("hello")?, answer: args.take("answer")? });
+        let rooms = args.take("rooms")?.unwrap_or(1);
+        if rooms == 0 {
+            return Err("--rooms must be at least 1".into());
+        }
+        let quiet = Duration::from_secs_f64(args.take("quiet")?.unwrap_or(0.0));
+        Ok(Self { steps, rooms, quiet })
+    }
+}
+
+impl Step {
+    /// The frame with which the line of this number begins the step.
+    fn frame(&self, number: usize, rooms: usize) -> Option<Vec<u8>> {
+        let room = (number % rooms).to_string();
+        let message = self.message.as_ref()?.replace("{room}", &room);
+        Some(frame::client_frame(frame::TEXT, message.as_bytes()))
     }
 }
 
@@ -61,47 +85,48 @@ impl Crowd {
             buffer: vec![0; READ_BUFFER_BYTES],
             lines: Vec::with_capacity(count),
         };
-        let greeting = hello
-            .message
-            .as_ref()
-            .map(|message| frame::client_frame(frame::TEXT, message.as_bytes()));
-        let mut answers = hello.answer.as_ref().map(|prefix| Prefix::new(prefix, count));
-        let mut answered = 0;
         while crowd.lines.len() < count {
-            for _ in 0..OPEN_AT_ONCE.min(count - crowd.lines.len()) {
-                crowd.add(target, greeting.as_deref())?;
+            let first = crowd.lines.len();
+            for token in first..count.min(first + OPEN_AT_ONCE) {
+                let registry = crowd.poll.registry();
+                crowd.lines.push(Line::open(target, Reader::default(), registry, token)?);
             }
-            crowd.wait_for_answers(&mut answers, &mut answered)?;
+            for step in &hello.steps {
+                crowd.introduce(first, step, hello.rooms)?;
+            }
         }
         crowd.wait_for_quiet(hello.quiet)?;
         Ok(crowd)
     }
 
-    fn add(&mut self, target: &Target, greeting: Option<&[u8]>) -> Result<(), String> {
-        let token = self.lines.len();
-        let mut line = Line::open(target, Reader::default(), self.poll.registry(), token)?;
-        if let Some(greeting) = greeting {
-            line.write(greeting)?;
+    /// Takes the lines from `first` on through one step.
+    fn introduce(&mut self, first: usize, step: &Step, rooms: usize) -> Result<(), String> {
+        for (number, line) in self.lines.iter_mut().enumerate().skip(first) {
+            if let Some(frame) = step.frame(number, rooms) {
+                line.write(&frame)?;
+            }
         }
-        self.lines.push(line);
-        Ok(())
+        match &step.answer {
+            Some(answer) => self.wait_for_answers(first, answer),
+            None => self.turn(Duration::ZERO, |_, _| {}).map(drop),
+        }
     }
 
-    fn wait_for_answers(
-        &mut self,
-        answers: &mut Option<Prefix>,
-        answered: &mut usize,
-    ) -> Result<(), String> {
-        let Some(answers) = answers else {
-            return self.turn(Duration::ZERO, |_, _| {}).map(drop);
-        };
+    /// Waits until each line from `first` on has had an answer that begins like this. Lines that
+    /// were introduced before may hear the like on account of the new ones.
+    fn wait_for_answers(&mut self, first: usize, answer: &str) -> Result<(), String> {
+        let mut answers = Prefix::new(answer, self.lines.len());
+        let mut waiting = vec![true; self.lines.len() - first];
+        let mut missing = waiting.len();
         let begun = Instant::now();
-        while *answered < self.lines.len() {
+        while missing > 0 {
             self.turn(Duration::from_millis(100), |token, part| {
-                *answered += usize::from(answers.ends(token, &part));
+                if answers.ends(token, &part) && token >= first {
+                    missing -= usize::from(std::mem::take(&mut waiting[token - first]));
+                }
             })?;
             if begun.elapsed() > STALL_TIMEOUT {
-                return Err(format!("{answered} of {} lines were answered", self.lines.len()));
+                return Err(format!("{missing} lines had no answer that begins with {answer}"));
             }
         }
         Ok(())

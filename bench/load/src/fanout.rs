@@ -89,7 +89,7 @@ pub(crate) fn run(mut args: Args) -> Result<String, String> {
     let template = args.take::<String>("publish")?.unwrap_or_else(|| "{data}".to_owned());
     let prefix = args.take::<String>("delivery")?.unwrap_or_default();
     let rate = args.take::<f64>("rate")?;
-    let hello = Hello::take(&mut args)?;
+    let hello = Hello::take(&mut args, &mut target)?;
     target.bearers = take_bearers(&mut args)?;
     target.deflate = args.switch("deflate");
     args.finish()?;

@@ -13,7 +13,7 @@ pub(crate) fn run(mut args: Args) -> Result<String, String> {
     let mut target = Target::parse(&args.required::<String>("url")?)?;
     let lines: usize = args.required("lines")?;
     let hold = Duration::from_secs_f64(args.required("hold")?);
-    let hello = Hello::take(&mut args)?;
+    let hello = Hello::take(&mut args, &mut target)?;
     target.bearers = take_bearers(&mut args)?;
     target.receive_buffer = args.take("receive-buffer")?;
     args.finish()?;

@@ -14,6 +14,10 @@ use crate::frame::{self, Part, Reader};
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
+/// How a ping of Engine.IO begins, and the whole of a pong.
+const ENGINE_PING: u8 = b'2';
+const ENGINE_PONG: &[u8] = b"3";
+
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -23,6 +27,8 @@ pub(crate) struct Target {
     host: String,
     path: String,
     pub(crate) deflate: bool,
+    /// Whether Engine.IO is spoken: the server's pings are then messages.
+    pub(crate) engine_io: bool,
     /// Tokens that the lines bring to the handshake, in turn; none if empty.
     pub(crate) bearers: Vec<String>,
     /// The size of the socket's receive buffer; the system's own if absent.
@@ -46,6 +52,7 @@ impl Target {
             host: host.to_owned(),
             path: format!("/{path}"),
             deflate: false,
+            engine_io: false,
             bearers: Vec::new(),
             receive_buffer: None,
         })
@@ -70,6 +77,9 @@ pub(crate) struct Line {
     /// Bytes that followed the server's head in the same read.
     early: Vec<u8>,
     ping: Vec<u8>,
+    engine_io: bool,
+    /// The kind of the Engine.IO packet in progress, which is its first character.
+    first: u8,
     waiting: Vec<u8>,
 }
 
@@ -87,10 +97,18 @@ impl Line {
         registry
             .register(&mut stream, Token(token), Interest::READABLE | Interest::WRITABLE)
             .map_err(|e| format!("line {token}: {e}"))?;
-        Ok(Self { stream, reader, early, ping: Vec::new(), waiting: Vec::new() })
+        Ok(Self {
+            stream,
+            reader,
+            early,
+            ping: Vec::new(),
+            engine_io: target.engine_io,
+            first: 0,
+            waiting: Vec::new(),
+        })
     }
 
-    /// Reads until the socket is empty. Pings are answered here.
+    /// Reads until the socket is empty. Pings are answered here, and not shown.
     pub(crate) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -137,7 +155,7 @@ impl Line {
     }
 
     fn consume(&mut self, bytes: &[u8], visit: &mut impl FnMut(Part<'_>)) -> Result<(), String> {
-        let ping = &mut self.ping;
+        let (ping, first, engine_io) = (&mut self.ping, &mut self.first, self.engine_io);
         let mut pongs = Vec::new();
         self.reader.read(bytes, |part| match part {
             Part::Body { opcode: frame::PING, bytes, .. } => ping.extend_from_slice(bytes),
@@ -146,6 +164,19 @@ impl Line {
                 ping.clear();
             }
             Part::Body { opcode: frame::PONG, .. } | Part::End { opcode: frame::PONG, .. } => {}
+            part if engine_io => {
+                if let Part::Body { opcode: frame::TEXT, offset: 0, bytes } = part {
+                    *first = bytes[0];
+                }
+                match part {
+                    _ if *first != ENGINE_PING => visit(part),
+                    Part::Body { .. } => {}
+                    Part::End { .. } => {
+                        pongs.extend(frame::client_frame(frame::TEXT, ENGINE_PONG));
+                        *first = 0;
+                    }
+                }
+            }
             part => visit(part),
         })?;
         if pongs.is_empty() { Ok(()) } else { self.write(&pongs) }

@@ -11,7 +11,10 @@
 //! line, used in turn; `--hello TEXT` is each line's first message, `--answer PREFIX` the
 //! beginning of the message that it then waits for, and `--quiet S` how long the server must
 //! have been silent before the work begins. `{data}` in the TEMPLATE of what is published
-//! becomes the text; deliveries are the messages that begin with PREFIX.
+//! becomes the text; deliveries are the messages that begin with PREFIX. With `--socketio` lines
+//! are Socket.IO clients: each is connected to the namespace `/` before its first message, and
+//! answers the server's pings. `{room}` in that message becomes a number below `--rooms N`, one
+//! line after the other; 0 without it.
 //!
 //! It is itself light, so that the server is what is measured: it reads only the heads
 //! of frames, compares a sample of the payloads, and writes once per line and read.
