@@ -49,6 +49,8 @@ mod axum;
 mod clock;
 mod connect;
 mod error;
+#[cfg(doctest)]
+mod guides;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod line;
