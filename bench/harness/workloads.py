@@ -32,7 +32,7 @@ SOCKETIO_HELLO = """
 --socketio
 --hello 42["join-room","{room}"]
 --answer 42["system"
---quiet 1
+--quiet 1.5
 """
 SOCKETIO_PUBLISH = """
 --publish 42["chat",{"room":"0","text":"{data}"}]

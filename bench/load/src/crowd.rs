@@ -167,3 +167,37 @@ impl Crowd {
         Ok(any)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(words: &str) -> (Hello, Target) {
+        let words = ["idle"].into_iter().chain(words.split(' '));
+        let mut args = Args::parse(words.map(str::to_owned)).expect("the words are arguments");
+        let mut target = Target::parse("ws://127.0.0.1:1/").expect("the address is loopback");
+        let hello = Hello::take(&mut args, &mut target).expect("the arguments are right");
+        (hello, target)
+    }
+
+    #[test]
+    fn lines_are_spread_over_rooms() {
+        let (hello, _) = hello("--hello join:{room} --rooms 2");
+        let step = hello.steps.last().expect("there is a step");
+        let said = |number| step.frame(number, hello.rooms).expect("the step has a message");
+        assert_eq!(said(3), frame::client_frame(frame::TEXT, b"join:1"));
+        assert_eq!(said(0), said(2));
+    }
+
+    #[test]
+    fn a_socket_io_client_opens_and_connects_before_it_speaks() {
+        let (hello, target) = hello("--socketio --hello hi --answer ha");
+        let steps: Vec<_> = hello.steps.iter().map(|step| (&step.message, &step.answer)).collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            steps,
+            [(&None, &text("0{")), (&text("40"), &text("40{")), (&text("hi"), &text("ha")),]
+        );
+        assert!(target.engine_io);
+    }
+}

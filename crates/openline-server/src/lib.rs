@@ -34,6 +34,8 @@ mod echo;
 mod endpoint;
 mod exchange;
 mod guard;
+#[cfg(doctest)]
+mod guides;
 mod health;
 mod http;
 mod log;

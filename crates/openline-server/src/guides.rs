@@ -1,0 +1,7 @@
+//! Pages of `docs` whose code is compiled with the tests of the documentation.
+
+#[doc = include_str!("../../../docs/migrating/socketio.md")]
+struct FromSocketIo;
+
+#[doc = include_str!("../../../docs/migrating/ws.md")]
+struct FromWs;
