@@ -158,6 +158,25 @@ class Server(Program):
         self.ws = self.http.replace("http", "ws", 1)
 
 
+class SocketIo(Program):
+    """The program of the Socket.IO tests: Openline's, or the one on npm's `socket.io`.
+
+    SOCKETIO_PEER=reference chooses the latter, to prove the tests themselves.
+    """
+
+    def __init__(self, openline: str, folder: Path, *flags: str) -> None:
+        if os.environ.get("SOCKETIO_PEER") == "reference":
+            argv = [find("node"), str(NODE / "socketio_reference.mjs")]
+        else:
+            argv = [str(Path(openline).parent / "examples" / "socketio_suite")]
+        super().__init__([*argv, *flags], folder)
+        try:
+            self.http = self.wait_for(LISTENING)[1]
+        except BaseException:
+            self.stop()
+            raise
+
+
 class HAProxy(Program):
     """HAProxy with an HTTP/1.1 front. `http2` speaks RFC 8441 to the server."""
 
