@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from programs import NODE, HAProxy, Missing, Nginx, Program, Server, SocketIo, find, openline_binary
+from programs import NODE, HAProxy, Missing, Nginx, Program, Server, SocketIo, find, free_port, openline_binary
 
 
 def pytest_pyfunc_call(pyfuncitem):
@@ -157,27 +157,37 @@ def _is_sound(program: Program) -> None:
 
 
 @dataclass(frozen=True)
-class Elsewhere:
-    """A server that runs already."""
+class Suite:
+    """A server that runs the program of the Socket.IO tests."""
 
     http: str
+    # The one origin that the server allows is that of pages from this port of loopback.
+    page_port: int
 
 
 @pytest.fixture(scope="session")
-def socketio(request):
+def socketio_page_port() -> int:
+    return int(os.environ.get("SOCKETIO_PAGE_PORT") or free_port())
+
+
+@pytest.fixture(scope="session")
+def socketio(request, socketio_page_port):
     """With the protocol's usual heartbeat. SOCKETIO_URL names one that runs already."""
-    if url := os.environ.get("SOCKETIO_URL"):
-        return Elsewhere(url)
-    return request.getfixturevalue("socketio_program")()
+    return _suite(request, "SOCKETIO_URL", socketio_page_port)
 
 
 @pytest.fixture(scope="session")
-def brisk_socketio(request):
+def brisk_socketio(request, socketio_page_port):
     """With the heartbeat of the official suites. SOCKETIO_BRISK_URL names one that runs already."""
-    if url := os.environ.get("SOCKETIO_BRISK_URL"):
-        return Elsewhere(url)
     flags = ("--ping-interval", "300", "--ping-timeout", "200", "--connect-timeout", "1000")
-    return request.getfixturevalue("socketio_program")(*flags)
+    return _suite(request, "SOCKETIO_BRISK_URL", socketio_page_port, *flags)
+
+
+def _suite(request, variable: str, page_port: int, *flags: str) -> Suite:
+    if url := os.environ.get(variable):
+        return Suite(url, page_port)
+    start = request.getfixturevalue("socketio_program")
+    return Suite(start("--origin", f"http://127.0.0.1:{page_port}", *flags).http, page_port)
 
 
 @pytest.fixture(scope="session")
