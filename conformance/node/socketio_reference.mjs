@@ -44,6 +44,7 @@ io.of("/guarded").use((socket, next) => {
   next(Object.assign(new Error("not authorized"), { data: { code: "wrong_token", hint: ["ask", 7] } }));
 });
 for (const name of ["/", "/custom", "/guarded"]) io.of(name).on("connection", echoes);
+io.on("connection", chat);
 io.of("/rooms").on("connection", rooms);
 // Sends nothing by itself: what a client gets there it was sent by another.
 io.of("/quiet").on("connection", quiet);
@@ -68,6 +69,18 @@ function echoes(socket) {
   socket.on("volatile", () => socket.volatile.emit("maybe", "now"));
   socket.on("many", (count) => {
     for (let number = 0; number < count; number++) socket.emit("number", number);
+  });
+}
+
+/** The chat that `openline serve` has for Socket.IO clients. */
+function chat(socket) {
+  socket.on("join-room", async (room) => {
+    await socket.join(room);
+    io.to(room).emit("system", `${socket.id} joined ${room}`);
+  });
+  socket.on("chat", ({ room, text }, ack) => {
+    io.to(room).emit("chat", { from: socket.id, text, timestamp: Date.now() });
+    ack?.({ status: "delivered" });
   });
 }
 
