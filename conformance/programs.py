@@ -168,7 +168,10 @@ class SocketIo(Program):
         if os.environ.get("SOCKETIO_PEER") == "reference":
             argv = [find("node"), str(NODE / "socketio_reference.mjs")]
         else:
-            argv = [str(Path(openline).parent / "examples" / "socketio_suite")]
+            ours = Path(openline).parent / "examples" / "socketio_suite"
+            if not ours.is_file():
+                raise Missing(f"no {ours}: run `cargo build -p openline-server --example socketio_suite`")
+            argv = [str(ours)]
         super().__init__([*argv, *flags], folder)
         try:
             self.http = self.wait_for(LISTENING)[1]
