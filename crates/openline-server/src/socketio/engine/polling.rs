@@ -9,7 +9,7 @@ use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use ::http::{HeaderValue, Method, Request, Response, StatusCode};
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use openline_ws::Rejection;
 
 use super::Ended;
@@ -281,15 +281,38 @@ async fn read_body(body: Body, bytes_max: usize) -> Result<Bytes, NotRead> {
         let refused = Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message);
         NotRead::TooLarge(Refusal::BadRequest.say(refused))
     };
-    if body.size_hint().lower() > bytes_max as u64 {
+    // What is somewhat too long is read to its end, or its sender would see the connection break
+    // rather than the answer.
+    let passed_over_max = bytes_max.saturating_mul(2);
+    if body.size_hint().lower() > passed_over_max as u64 {
         return Err(too_large());
     }
-    let limited = Limited::new(body, bytes_max);
-    match tokio::time::timeout(BODY_TIMEOUT, limited.collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body, bytes_max, passed_over_max)).await {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => Err(too_large()),
         Ok(Err(_)) | Err(_) => Err(NotRead::Failed),
     }
+}
+
+/// A body of at most `bytes_max`; none if it is longer, of which so much is read and dropped.
+async fn collect(
+    mut body: Body,
+    bytes_max: usize,
+    passed_over_max: usize,
+) -> Result<Option<Bytes>, axum::Error> {
+    let (mut collected, mut length) = (Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length <= bytes_max {
+            collected.extend_from_slice(&data);
+        } else if length > passed_over_max {
+            break;
+        } else {
+            collected = Vec::new();
+        }
+    }
+    Ok((length <= bytes_max).then(|| collected.into()))
 }
 
 fn text(body: impl Into<Body>) -> Response<Body> {

@@ -233,3 +233,22 @@ impl Outlet {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F: Future>(
+        _: impl FnOnce(Reader<tokio::net::TcpStream>, Arc<Connection>) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        let task = size(serve);
+        assert!(task <= 256, "{task} bytes");
+        let state = size_of::<Connection>() + size_of::<Outlet>();
+        assert!(state <= 256, "{state} bytes");
+    }
+}

@@ -2,11 +2,12 @@
 
 use std::num::NonZeroU32;
 
+use ::http::Request;
 use openline_ws::Connector;
 use serde_json::{Value, json};
 
 use super::client::{Line, Poller, ask};
-use super::{TestServer, quick};
+use super::{TestServer, quick, soon};
 use crate::config::Config;
 
 const POLLING: &str = "/engine.io/?EIO=4&transport=polling";
@@ -170,4 +171,19 @@ async fn a_client_that_is_turned_away_is_told_first() {
     let client = Poller::open_with(&server, "X-Refuse: 1\r\n").await;
     assert_eq!(client.packets().await, ["4no", "1"]);
     assert_eq!(client.poll().await.code(), 1);
+}
+
+#[tokio::test]
+async fn connections_begin_over_http_2_too() {
+    let server = TestServer::start();
+    let stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(format!("http://127.0.0.1{POLLING}")).body(()).unwrap();
+    let mut client = client.ready().await.unwrap();
+    let (answer, _) = client.send_request(request, true).unwrap();
+    let mut answer = soon(answer).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let body = soon(answer.body_mut().data()).await.unwrap().unwrap();
+    assert!(body.starts_with(b"0{"));
 }

@@ -1,7 +1,10 @@
 //! Messages both ways, and what is none.
 
+use std::time::Duration;
+
 use openline_ws::Message as Frame;
 use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::client::{Line, Poller, ask, read, send};
 use super::{Ended, TestServer};
@@ -112,16 +115,17 @@ async fn a_body_may_be_as_long_as_it_was_said() {
     let answer = client.post(format!("{whole}x").as_bytes()).await;
     assert_eq!((answer.status, answer.code()), (413, 3));
     // One that does not say its length is read as far as it may.
-    let head = "Transfer-Encoding: chunked\r\n";
-    let mut stream =
-        send(server.address, "POST", &client.path(), "Content-Type: x/y\r\n", b"").await;
-    drop(read(&mut stream).await);
-    let client = Poller::open(&server).await;
-    let request =
-        format!("POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\nf4241\r\n", client.path());
-    let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream.write_all(&vec![b'4'; 1_000_001]).await.unwrap();
+    let head = format!("POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\n", client.path());
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!("{head}Transfer-Encoding: chunked\r\n\r\nf4241\r\n4");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&vec![b'x'; 1_000_000]).await.unwrap();
+    stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+    assert_eq!(read(&mut stream).await.status, 413);
+    // One that is far too long is not read at all.
+    let head = format!("POST {} HTTP/1.1\r\nHost: 127.0.0.1\r\n", client.path());
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(format!("{head}Content-Length: 10000000\r\n\r\n").as_bytes()).await.unwrap();
     assert_eq!(read(&mut stream).await.status, 413);
     // It is the body that is refused, not the client.
     client.say("4a").await;
@@ -133,7 +137,7 @@ async fn a_second_poll_ends_the_connection() {
     let mut server = TestServer::start();
     let client = Poller::open(&server).await;
     let mut first = client.begin_poll().await;
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
     let second = client.poll().await;
     assert_eq!((second.status, second.code()), (400, 3));
     let first = read(&mut first).await;
@@ -147,7 +151,7 @@ async fn a_second_post_ends_the_connection() {
     let mut server = TestServer::start();
     let client = Poller::open(&server).await;
     let mut first = send(server.address, "POST", &client.path(), "", b"4slow").await;
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     let second = client.post(b"4b").await;
     assert_eq!((second.status, second.code()), (400, 3));
     read(&mut first).await;
@@ -160,7 +164,7 @@ async fn a_poll_that_goes_away_ends_the_connection() {
     let mut server = TestServer::start();
     let client = Poller::open(&server).await;
     let waiting = client.begin_poll().await;
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
     drop(waiting);
     assert_eq!(server.ended().await, Ended::TransportError);
     assert_eq!(client.poll().await.code(), 1);
@@ -170,10 +174,10 @@ async fn a_poll_that_goes_away_ends_the_connection() {
 async fn a_body_that_does_not_come_to_its_end_ends_the_connection() {
     let mut server = TestServer::start();
     let client = Poller::open(&server).await;
-    let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!("POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n4a", client.path());
     stream.write_all(head.replace("Host: x", "Host: 127.0.0.1").as_bytes()).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
     drop(stream);
     assert_eq!(server.ended().await, Ended::TransportError);
 }
@@ -183,7 +187,7 @@ async fn what_was_asked_for_is_done_even_if_who_asked_goes() {
     let mut server = TestServer::start();
     let client = Poller::open(&server).await;
     let stream = send(server.address, "POST", &client.path(), "", b"4slow\x1e4a\x1e4b").await;
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     drop(stream);
     assert_eq!(client.packets().await, ["4a", "4b"]);
     client.say("1").await;
