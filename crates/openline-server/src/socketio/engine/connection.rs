@@ -56,11 +56,7 @@ impl Connection {
 
     /// Does what a packet of a WebSocket says.
     pub(super) async fn handle_packet(&self, packet: Packet) {
-        let mut upper = match self.upper.try_lock() {
-            Ok(upper) => upper,
-            // Boxed as all that is rare: the task of an idle line is as large as its largest state.
-            Err(_) => Box::pin(self.upper.lock()).await,
-        };
+        let mut upper = self.upper.lock().await;
         self.handle_one(&mut upper, packet).await;
     }
 

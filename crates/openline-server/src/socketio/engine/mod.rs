@@ -48,7 +48,9 @@ pub(crate) use batch::Batch;
 pub(crate) use connections::Connections;
 pub(crate) use heartbeats::{Heartbeats, watch};
 pub(crate) use mounts::Mounts;
-pub(crate) use outlet::{NotTaken, Outlet};
+#[allow(unused_imports, reason = "what stands on the connections matches on it")]
+pub(crate) use outlet::NotTaken;
+pub(crate) use outlet::Outlet;
 pub(crate) use refusal::forbidden;
 
 /// A message, in either direction: the packet without its type.

@@ -27,7 +27,7 @@ pub(crate) struct Guest {
 
 enum Errand {
     /// A connection begins.
-    Begin(Visitor, Request<()>),
+    Begin(Box<(Visitor, Request<()>)>),
     /// One that is there changes over.
     Upgrade(Arc<Connection>),
 }
@@ -44,7 +44,7 @@ pub(crate) async fn enter<B>(
             let head = head(request);
             let Site { node, peer, .. } = site;
             let visitor = enter_as(node, &head, *peer, Kind::New, "websocket").await;
-            Errand::Begin(visitor.map_err(forbidden)?, head)
+            Errand::Begin(Box::new((visitor.map_err(forbidden)?, head)))
         }
     };
     Ok(Guest { mounted: mounted.clone(), errand })
@@ -63,7 +63,8 @@ impl Guest {
     {
         let (reader, sender) = ws.split_with(site.node.queue_options.clone());
         match self.errand {
-            Errand::Begin(visitor, request) => {
+            Errand::Begin(begun) => {
+                let (visitor, request) = *begun;
                 let begin = |outlet: &Outlet| {
                     let open = open_packet(outlet.sid, "", &outlet.terms.options);
                     // A line that has gone already is found by its reader.
@@ -120,7 +121,8 @@ where
                 Err(_) => return Ended::ParseError,
             },
         };
-        connection.handle_packet(packet).await;
+        // Boxed: the task of an idle line is as large as its largest state.
+        Box::pin(connection.handle_packet(packet)).await;
         if connection.outlet.ended().is_some() {
             // The first reason counts.
             return Ended::ForcedClose;

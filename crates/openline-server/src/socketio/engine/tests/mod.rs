@@ -162,7 +162,7 @@ impl Upper for Echoing {
                     assert!(taken < 1000 && self.outlet.queued_bytes() >= 100_000);
                     self.outlet.close(4006, "slow consumer");
                 }
-                _ => self.outlet.send(&[message.clone()]).unwrap(),
+                _ => self.outlet.send(std::slice::from_ref(&message)).unwrap(),
             }
         })
     }
