@@ -44,7 +44,7 @@ mod streams;
 pub use directory::{Directory, Effect, ShardIndex};
 pub use hub::{
     Broadcast, Delivery, Encoding, Event, GoLive, Hub, Lagging, NotSubscribed, Outlet, Post,
-    PresenceChange, SessionKey, SubscriptionKey, Typing,
+    PresenceChange, SessionKey, SubscriptionKey, Turn, Typing,
 };
 pub use journal::{Journal, JournalLimits, Missed, Receivers, Returning};
 pub use roster::{Change, MemberPage, Roster};

@@ -4,7 +4,7 @@ use openline_protocol::{ChannelName, Position};
 
 use super::sessions::Sessions;
 use super::{
-    Broadcast, Delivery, Encoding, GoLive, Lagging, Outlet, Post, SessionKey, SubscriptionKey,
+    Broadcast, Delivery, Encoding, GoLive, Lagging, Outlet, Post, SessionKey, SubscriptionKey, Turn,
 };
 
 #[derive(Debug)]
@@ -190,6 +190,8 @@ impl Channel {
             turn.iter().filter_map(|post| sessions.by_client(post.except.as_deref()?)).collect();
         let first_offset = turn.iter().find_map(offset);
         let all: Vec<&Broadcast> = turn.iter().map(|post| &post.broadcast).collect();
+        let brought =
+            Turn { channel: &self.name, posts: &turn, number: std::cell::Cell::new(None) };
         let mut batches: Vec<(Encoding, O::Batch)> = Vec::new();
         for member in &mut self.members {
             if member.phase != Phase::Live {
@@ -203,7 +205,7 @@ impl Channel {
                 let encoding = member.encoding;
                 let known = batches.iter().position(|(other, _)| *other == encoding);
                 let at = known.unwrap_or_else(|| {
-                    batches.push((encoding, outlet.encode(encoding, &all)));
+                    batches.push((encoding, outlet.encode(encoding, &brought, &all)));
                     batches.len() - 1
                 });
                 outlet.deliver(&session.line, &batches[at].1, last)
@@ -213,7 +215,7 @@ impl Channel {
                 if part.is_empty() {
                     continue;
                 }
-                let batch = outlet.encode(member.encoding, &part);
+                let batch = outlet.encode(member.encoding, &brought, &part);
                 outlet.deliver(&session.line, &batch, last)
             };
             if delivery == Delivery::Full {

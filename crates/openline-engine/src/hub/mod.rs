@@ -7,6 +7,7 @@
 mod channel;
 mod sessions;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -79,11 +80,29 @@ pub trait Outlet<L> {
     /// What lines of one encoding share.
     type Batch;
 
-    /// Encodes broadcasts of one channel, in order.
-    fn encode(&mut self, encoding: Encoding, broadcasts: &[&Broadcast]) -> Self::Batch;
+    /// Encodes what of a channel's turn is for lines of this encoding, in order: all of it, or for a
+    /// single line a part.
+    fn encode(
+        &mut self,
+        encoding: Encoding,
+        turn: &Turn<'_>,
+        broadcasts: &[&Broadcast],
+    ) -> Self::Batch;
 
     /// Hands a batch to a line. `last` says that it gets no other in this turn.
     fn deliver(&mut self, line: &L, batch: &Self::Batch, last: bool) -> Delivery;
+}
+
+/// What a turn brought a channel.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    /// Where.
+    pub channel: &'a ChannelName,
+    /// All of it.
+    pub posts: &'a [Post],
+    /// A place for the outlet, empty when the turn's handing over begins: the number of the first
+    /// post, where posts have one.
+    pub number: Cell<Option<u64>>,
 }
 
 /// What a line made of a batch.

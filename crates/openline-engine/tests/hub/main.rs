@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use openline_engine::{
-    Broadcast, Delivery, Encoding, Hub, Outlet, Post, SessionKey, SubscriptionKey, Typing,
+    Broadcast, Delivery, Encoding, Hub, Outlet, Post, SessionKey, SubscriptionKey, Turn, Typing,
 };
 use openline_protocol::{ChannelName, Data, Member, Position, Publication};
 
@@ -30,7 +30,13 @@ struct Written {
 impl Outlet<Line> for Written {
     type Batch = Vec<String>;
 
-    fn encode(&mut self, encoding: Encoding, broadcasts: &[&Broadcast]) -> Vec<String> {
+    fn encode(
+        &mut self,
+        encoding: Encoding,
+        turn: &Turn<'_>,
+        broadcasts: &[&Broadcast],
+    ) -> Vec<String> {
+        assert!(broadcasts.len() <= turn.posts.len());
         self.encoded.push((encoding, broadcasts.len()));
         broadcasts.iter().map(|broadcast| text(broadcast)).collect()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use openline_engine::{
     Broadcast, Delivery, Encoding, GoLive, Hub, Lagging, Outlet, Post, Recovery, SessionKey,
-    SubscriptionKey,
+    SubscriptionKey, Turn,
 };
 use openline_protocol::{ChannelName, Position, Publication, Reason};
 
@@ -279,7 +279,7 @@ struct Lines<'a> {
 impl Outlet<usize> for Lines<'_> {
     type Batch = Vec<Frame>;
 
-    fn encode(&mut self, _: Encoding, broadcasts: &[&Broadcast]) -> Vec<Frame> {
+    fn encode(&mut self, _: Encoding, _: &Turn<'_>, broadcasts: &[&Broadcast]) -> Vec<Frame> {
         let frame = |broadcast: &&Broadcast| match broadcast {
             Broadcast::Publication(publication) => Frame::Publication(publication.clone()),
             Broadcast::Presence(_) | Broadcast::Typing(_) | Broadcast::Event(_) => Frame::Other,

@@ -59,6 +59,11 @@ impl Asked {
         self.table().waiting.remove(&number);
     }
 
+    /// What was asked got lost with the client's connection. The client itself may come back.
+    pub(crate) fn lose(&self) {
+        self.table().waiting = HashMap::new();
+    }
+
     /// The client is gone.
     pub(crate) fn end(&self) {
         let mut table = self.table();

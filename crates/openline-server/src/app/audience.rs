@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use openline_engine::{Broadcast, Draft, Event, History, Hub, Outlet as _, SessionKey};
+use openline_engine::{
+    Broadcast, Draft, Encoding, Event, History, Hub, Outlet as _, Receivers, SessionKey,
+};
 use openline_protocol::{BUILT_IN_TYPES, ChannelName, Data, ErrorCode, Position, Publication};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -314,16 +316,35 @@ pub(crate) struct Mailing {
 
 impl Mailing {
     /// Hands it to those of a thread. Each encoding is written once.
-    pub(crate) fn deliver(&self, hub: &Hub<Seat>, fanout: &mut Fanout) {
+    pub(crate) fn deliver(&self, hub: &Hub<Seat>, fanout: &mut Fanout<'_>) {
         let mut batches = std::collections::HashMap::new();
-        for (key, number) in self.to.keys(hub) {
-            let Some(seat) = hub.line(key) else { continue };
+        let keys = self.to.keys(hub);
+        for (key, number) in &keys {
+            let Some(seat) = hub.line(*key) else { continue };
             let encoding = seat.line.encoding();
-            let batch = batches
-                .entry((number, encoding))
-                .or_insert_with(|| fanout.encode(encoding, &[&self.letters[number]]));
+            let batch = batches.entry((*number, encoding)).or_insert_with(|| {
+                let to = || self.receivers(hub, &keys, (*number, encoding));
+                fanout.encode_mail(encoding, &self.letters[*number], to)
+            });
             // One that has no room misses it: what is said to an audience is not kept.
             fanout.deliver(seat, batch, false);
         }
+    }
+
+    /// Those of one encoding, as the journal knows them.
+    fn receivers(
+        &self,
+        hub: &Hub<Seat>,
+        keys: &[(SessionKey, usize)],
+        (number, encoding): (usize, Encoding),
+    ) -> Receivers {
+        if self.to.rooms.is_none() && self.to.except_rooms.is_empty() {
+            let except = self.to.except_clients.clone().into();
+            return Receivers::Everybody { encoding, except };
+        }
+        let is_one =
+            |key: &SessionKey| hub.line(*key).is_some_and(|seat| seat.line.encoding() == encoding);
+        let of_room = keys.iter().filter(|(_, room)| *room == number).map(|(key, _)| *key);
+        Receivers::Chosen(of_room.filter(is_one).collect())
     }
 }

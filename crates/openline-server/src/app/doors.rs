@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::handlers::{Handlers, Set};
 use crate::session::Served;
+use crate::socketio::{NAMESPACES_MAX, SocketIo};
 
 /// Which handlers serve what comes where.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub(crate) struct Doors {
     exchange: Option<Arc<Set>>,
     /// Namespaces of Socket.IO, by name.
     pub(crate) namespaces: Vec<Arc<Set>>,
+    /// How Socket.IO clients are served.
+    pub(crate) socket_io: SocketIo,
     /// Paths that are lines of their own.
     pub(crate) endpoints: Vec<Endpoint>,
 }
@@ -65,6 +68,7 @@ impl Doors {
     }
 
     pub(crate) fn serve_namespace(&mut self, name: &str, handlers: Handlers) {
+        assert!(self.namespaces.len() < NAMESPACES_MAX, "at most {NAMESPACES_MAX} namespaces");
         self.namespaces.push(Arc::new(handlers.serve(name)));
     }
 

@@ -1,12 +1,12 @@
-//! [`Line`]: where a session's messages go; [`Fanout`]: how a turn's broadcasts get there.
+//! [`Line`]: where a session's messages go.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use openline_engine::{Broadcast, Change, Delivery, Encoding, Outlet};
-use openline_protocol::{Format, Id, Member, Reply};
+use openline_engine::{Broadcast, Change, Delivery, Encoding};
+use openline_protocol::{ChannelName, Format, Id, Member, Position, Reply};
 use openline_ws::{Message, Prepared, PreparedBatch, Sender, TrySendError};
 
 use super::ending::Ending;
@@ -14,6 +14,7 @@ use super::mailbox::{Letter, Mailbox, NotTaken, Progress};
 use crate::app::{Client, Payload};
 use crate::auth::Identity;
 use crate::metrics::Transport;
+use crate::socketio::{Socket, engine};
 
 /// WebSocket lines that read JSON.
 pub(crate) const TEXT: Encoding = 0;
@@ -25,8 +26,13 @@ pub(crate) const MAILBOX: Encoding = 2;
 /// Where a session's messages go. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub(crate) enum Line {
-    WebSocket { sender: Sender, format: Format },
+    WebSocket {
+        sender: Sender,
+        format: Format,
+    },
     Mailbox(Arc<Mailbox>),
+    /// It gets events, and no answers in the words of protocol v1.
+    Socket(Arc<Socket>),
 }
 
 /// What a thread knows of a session.
@@ -50,13 +56,16 @@ pub(crate) enum Batch {
     /// With how many messages that is.
     Frames(PreparedBatch, usize),
     Letters(Vec<Letter>),
+    /// For the sockets of a namespace.
+    Packets(engine::Batch),
 }
 
 impl Batch {
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Frames(_, count) => *count,
             Self::Letters(letters) => letters.len(),
+            Self::Packets(packets) => packets.len(),
         }
     }
 }
@@ -67,6 +76,7 @@ impl Line {
             Self::WebSocket { format: Format::Json, .. } => TEXT,
             Self::WebSocket { format: Format::MessagePack, .. } => BINARY,
             Self::Mailbox(_) => MAILBOX,
+            Self::Socket(socket) => socket.encoding(),
         }
     }
 
@@ -88,16 +98,20 @@ impl Line {
                     mailbox.give_up();
                 }
             }
+            Self::Socket(_) => {}
         }
     }
 
     /// Sends broadcasts to this line alone.
     pub(crate) fn deliver(&self, broadcasts: &[&Broadcast]) -> Delivery {
+        if let Self::Socket(socket) = self {
+            return socket.deliver(broadcasts);
+        }
         let batch = encode(self.encoding(), broadcasts);
         self.hand_over(&batch, false)
     }
 
-    fn hand_over(&self, batch: &Batch, last: bool) -> Delivery {
+    pub(super) fn hand_over(&self, batch: &Batch, last: bool) -> Delivery {
         match (self, batch) {
             (Self::WebSocket { sender, .. }, Batch::Frames(frames, _)) => {
                 // A line that gets more in this turn is written once, by its own task.
@@ -116,6 +130,7 @@ impl Line {
                 Err(NotTaken::Full) => Delivery::Full,
                 Err(NotTaken::Closed) => Delivery::Closed,
             },
+            (Self::Socket(socket), Batch::Packets(packets)) => socket.hand_over(packets, last),
             _ => Delivery::Closed,
         }
     }
@@ -141,6 +156,7 @@ impl Line {
                 debug_assert!(closing.is_ok(), "a code that may not be sent: {}", ending.code);
             }
             Self::Mailbox(mailbox) => mailbox.close(ending),
+            Self::Socket(socket) => socket.close(&ending),
         }
     }
 
@@ -149,12 +165,16 @@ impl Line {
         match self {
             Self::WebSocket { sender, .. } => sender.queued_bytes(),
             Self::Mailbox(mailbox) => mailbox.bytes(),
+            Self::Socket(socket) => socket.queued_bytes(),
         }
     }
 
     /// Sends this line alone an event, or asks it something. One that is gone or does not keep up is
     /// dealt with by its own policy.
     pub(crate) fn emit(&self, event: &str, payload: &Payload, question: Option<u64>) {
+        if let Self::Socket(socket) = self {
+            return socket.emit(event, payload, question);
+        }
         let id = question.map(|number| Id::from(&*format!("s-{number}")));
         self.reply(&Reply::Answer { id: id.as_ref(), kind: event, data: &payload.to_data() });
     }
@@ -167,20 +187,36 @@ impl Line {
                     self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
                 }
             }
-            Self::Mailbox(_) => debug_assert!(false, "no raw endpoint has mailboxes"),
+            Self::Mailbox(_) | Self::Socket(_) => {
+                debug_assert!(false, "raw endpoints have lines of their own");
+            }
         }
     }
 
     /// Whether the client knows protocol v1, and so what `subscribed` means.
     pub(crate) fn speaks_protocol(&self) -> bool {
-        true
+        !matches!(self, Self::Socket(_))
+    }
+
+    /// It gets from here on what is posted to a channel behind `head`. The hub is locked.
+    pub(crate) fn joined(&self, channel: &ChannelName, head: Option<Position>) {
+        if let Self::Socket(socket) = self {
+            socket.joined(channel, head);
+        }
+    }
+
+    /// It gets nothing more of a channel. The hub is locked.
+    pub(crate) fn left(&self, channel: &ChannelName) {
+        if let Self::Socket(socket) = self {
+            socket.left(channel);
+        }
     }
 
     /// For how long nothing has come from the client, where it would come here.
     pub(crate) fn quiet_for(&self) -> Option<Duration> {
         match self {
             Self::WebSocket { sender, .. } => Some(sender.quiet_for()),
-            Self::Mailbox(_) => None,
+            Self::Mailbox(_) | Self::Socket(_) => None,
         }
     }
 
@@ -189,50 +225,13 @@ impl Line {
         match self {
             Self::WebSocket { sender, .. } => sender.flush().await.is_ok(),
             Self::Mailbox(mailbox) => mailbox.drained().await,
+            // One that does not keep up is closed.
+            Self::Socket(_) => true,
         }
     }
 }
 
-/// Hands a turn's broadcasts to the lines.
-#[derive(Debug, Default)]
-pub(crate) struct Fanout {
-    /// Batches that lines took, and lines that had no room.
-    pub(crate) taken: u64,
-    pub(crate) full: u64,
-    /// The messages of those that were taken.
-    pub(crate) messages: u64,
-}
-
-impl Outlet<Seat> for Fanout {
-    type Batch = Batch;
-
-    fn encode(&mut self, encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
-        encode(encoding, broadcasts)
-    }
-
-    fn deliver(&mut self, seat: &Seat, batch: &Batch, last: bool) -> Delivery {
-        let delivery = seat.line.hand_over(batch, last);
-        match delivery {
-            Delivery::Taken => {
-                self.taken += 1;
-                self.messages += batch.len() as u64;
-            }
-            Delivery::Full => {
-                self.full += 1;
-                if let Line::Mailbox(mailbox) = &seat.line
-                    && mailbox.closes_when_full()
-                {
-                    mailbox.give_up();
-                    return Delivery::Closed;
-                }
-            }
-            Delivery::Closed => {}
-        }
-        delivery
-    }
-}
-
-fn encode(encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
+pub(super) fn encode(encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
     let format = if encoding == BINARY { Format::MessagePack } else { Format::Json };
     let written = broadcasts.iter().map(|broadcast| {
         let mut bytes = Vec::new();
@@ -268,7 +267,8 @@ fn encoded(reply: &Reply<'_>, format: Format) -> Message {
     }
 }
 
-fn write(broadcast: &Broadcast, format: Format, out: &mut Vec<u8>) {
+/// Writes it as protocol v1 does.
+pub(crate) fn write(broadcast: &Broadcast, format: Format, out: &mut Vec<u8>) {
     match broadcast {
         Broadcast::Publication(publication) => publication.encode(format, out),
         Broadcast::Presence(presence) => {

@@ -3,6 +3,7 @@
 
 mod cursor;
 mod ending;
+mod fanout;
 mod line;
 mod mailbox;
 mod presence;
@@ -23,7 +24,8 @@ use crate::shard::{Shard, ShardMessage};
 
 pub(crate) use cursor::{CHANNELS_MAX, Cursor, Since};
 pub(crate) use ending::Ending;
-pub(crate) use line::{Fanout, Line, Seat};
+pub(crate) use fanout::{Delivered, Fanout};
+pub(crate) use line::{Line, Seat, write as write_broadcast};
 #[cfg(test)]
 pub(crate) use mailbox::Progress;
 pub(crate) use mailbox::{Letter, Mailbox, NotTaken};

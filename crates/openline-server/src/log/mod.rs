@@ -232,6 +232,12 @@ impl Log {
         self.event(LogLevel::Debug, "request_refused", "a request was refused", &fields);
     }
 
+    /// What a Socket.IO client sent is no packet; its connection ends.
+    pub(crate) fn broken_packet(&self, client: &str, why: &str) {
+        let fields = [("client", Value::Peer(client)), ("why", Value::Peer(why))];
+        self.event(LogLevel::Debug, "broken_packet", "a packet could not be read", &fields);
+    }
+
     /// `route` is the pattern that the request was matched with.
     pub(crate) fn api_request(&self, route: &'static str, status: u16) {
         let fields = [("route", Value::Own(&route)), ("status", Value::Number(status.into()))];

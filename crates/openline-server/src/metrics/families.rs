@@ -68,8 +68,8 @@ pub(super) const LATENCY_BOUNDS_MS: [u64; 13] =
 /// What stands for all that has no name of its own.
 pub(super) const OTHER: &str = "other";
 
-pub(super) const TRANSPORTS: [&str; 5] =
-    ["websocket", "sse", "poll", "engine_polling", "engine_websocket"];
+pub(super) const TRANSPORTS: [&str; 6] =
+    ["websocket", "sse", "poll", "engine_polling", "engine_websocket", "socketio"];
 
 pub(super) const COMMANDS: [&str; 14] = [
     "auth",

@@ -27,7 +27,7 @@ use std::time::Duration;
 use openline_protocol::{Command, ErrorCode, Reason};
 
 use crate::broker::BrokerError;
-use crate::exchange::Fanout;
+use crate::exchange::Delivered;
 
 use families::{
     API_REQUESTS, CLOSE_CODES, Count, DELIVERY_LATENCY, LATENCY_BOUNDS_MS, SESSIONS, TRANSPORTS,
@@ -56,6 +56,8 @@ pub(crate) enum Transport {
     /// Engine.IO, by requests.
     EnginePolling,
     EngineWebSocket,
+    /// A socket of Socket.IO; its connection counts by itself.
+    SocketIo,
 }
 
 impl Transport {
@@ -147,7 +149,7 @@ impl Metrics {
     }
 
     /// To be called once per turn of a thread.
-    pub(crate) fn delivered(&self, fanout: &Fanout) {
+    pub(crate) fn delivered(&self, fanout: &Delivered) {
         if fanout.messages != 0 {
             self.stripes.add(Count::SentMessages, 0, fanout.messages);
         }

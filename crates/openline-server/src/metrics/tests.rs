@@ -7,7 +7,7 @@ use openline_protocol::{Format, parse_request};
 use super::families::{Family, Kind, Present, Values};
 use super::{Gauges, Metrics, Process, Transport, page};
 use crate::broker::{BrokerError, BrokerHealth};
-use crate::exchange::Fanout;
+use crate::exchange::Delivered;
 use crate::store::{COMMIT_BOUNDS, Health, State};
 use crate::uploads;
 use crate::webhook::Counters;
@@ -170,7 +170,7 @@ fn once(metrics: &Metrics, text: &str, number: u16) {
     metrics.published(Ok(false));
     metrics.published(Err(&BrokerError::Conflict { key: text.to_owned(), age_ms: 1 }));
     metrics.published(Err(&BrokerError::StorageFailed(text.to_owned())));
-    metrics.delivered(&Fanout { taken: 2, full: 1, messages: 2 });
+    metrics.delivered(&Delivered { taken: 2, full: 1, messages: 2 });
     metrics.delivery_latency(number.into());
     metrics.api_request("/api/v1/publish", if number.is_multiple_of(3) { 404 } else { 200 });
 }
@@ -243,7 +243,7 @@ fn each_call_counts_under_its_own_name() {
     let codes = [close::NORMAL, close::NO_AUTHENTICATION, 1006];
     codes.iter().for_each(|code| metrics.line_closed(Some(*code)));
     metrics.recovered(Ok(12));
-    metrics.delivered(&Fanout { taken: 4, full: 5, messages: 9 });
+    metrics.delivered(&Delivered { taken: 4, full: 5, messages: 9 });
     metrics.session_opened(Transport::Sse);
     metrics.session_opened(Transport::Sse);
     metrics.session_closed(Transport::Sse);

@@ -40,6 +40,25 @@ impl Session {
         }
     }
 
+    /// Lets a socket of Socket.IO in: subscribes to what its token names, and asks the handlers.
+    pub(crate) async fn enter_namespace(&mut self) -> Result<(), Refusal> {
+        self.subscribe_by_token().await;
+        match &self.app {
+            Some(app) => app.connect().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether one more event of a socket is taken. One that does not heed the limits is closed.
+    pub(crate) fn take_event(&mut self, event: &ByteString) -> Result<(), Refusal> {
+        let command = Command::Other { kind: event.clone(), data: None };
+        self.node.metrics.command(&command, 0);
+        self.check_speed(&command).map_err(|fault| {
+            self.refuse_speed(fault.clone());
+            Refusal::of_fault(fault)
+        })
+    }
+
     /// The handlers, where they have taken this built-in type over.
     pub(super) fn handler_before(&self, command: &Command) -> Option<&Arc<app::Client>> {
         let is_built_in = !matches!(command, Command::Other { .. });

@@ -66,9 +66,11 @@ pub(crate) async fn catch_up(lagging: Lagging, shard: Arc<Shard>, node: Arc<Node
             // Without positions nobody can tell what was missed.
             declare(&line, &channel, Reason::Limit, None);
         }
-        match shard.hub().go_live(subscription, reached) {
+        let mut hub = shard.hub();
+        match hub.go_live(subscription, reached) {
             GoLive::Behind => since = reached,
-            GoLive::Live | GoLive::Ended => return,
+            GoLive::Live => return line.joined(&channel, reached),
+            GoLive::Ended => return,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use openline_engine::{GoLive, Lagging, PageLimits, Query, SessionKey};
+use openline_engine::{GoLive, Hub, Lagging, PageLimits, Query, SessionKey};
 use openline_protocol::{
     ChannelName, Data, ErrorCode, Fault, Joined, Member, Position, Publication, Recovery,
     SubscribedTo,
@@ -12,6 +12,7 @@ use openline_protocol::{
 use super::subscribe::Read;
 use crate::auth::Identity;
 use crate::broker::BrokerError;
+use crate::exchange::Seat;
 use crate::node::Node;
 use crate::shard::Shard;
 
@@ -118,10 +119,14 @@ impl Place {
         let live = outcomes.into_iter().map(|(channel, read)| {
             let outcome = read.map(|read| {
                 let Read { subscription, head, .. } = read;
-                if hub.go_live(subscription, head) == GoLive::Behind {
-                    let (channel, has) = (channel.clone(), head.map_or(0, |head| head.offset));
-                    let lagging = Lagging { subscription, channel, since: head, has };
-                    self.catch_up(lagging);
+                match hub.go_live(subscription, head) {
+                    GoLive::Behind => {
+                        let (channel, has) = (channel.clone(), head.map_or(0, |head| head.offset));
+                        let lagging = Lagging { subscription, channel, since: head, has };
+                        self.catch_up(lagging);
+                    }
+                    GoLive::Live => self.note_joined(&hub, &channel, head),
+                    GoLive::Ended => {}
                 }
                 self.joined(&channel, read)
             });
@@ -144,10 +149,21 @@ impl Place {
         // Held meanwhile, so that no turn comes between.
         let mut hub = self.shard.hub();
         tell(&told);
-        if hub.go_live(subscription, head) == GoLive::Behind {
-            let has = head.map_or(0, |head| head.offset);
-            let channel = channel.clone();
-            self.catch_up(Lagging { subscription, channel, since: head, has });
+        match hub.go_live(subscription, head) {
+            GoLive::Behind => {
+                let has = head.map_or(0, |head| head.offset);
+                let channel = channel.clone();
+                self.catch_up(Lagging { subscription, channel, since: head, has });
+            }
+            GoLive::Live => self.note_joined(&hub, channel, head),
+            GoLive::Ended => {}
+        }
+    }
+
+    /// Has the line know what it gets from here on.
+    fn note_joined(&self, hub: &Hub<Seat>, channel: &ChannelName, head: Option<Position>) {
+        if let Some(seat) = hub.line(self.key) {
+            seat.line.joined(channel, head);
         }
     }
 
@@ -165,7 +181,12 @@ impl Place {
 
     /// Ends a subscription; returns whether there was one.
     pub(crate) fn leave(&self, channel: &ChannelName) -> bool {
-        let ended = self.shard.hub().unsubscribe(self.key, channel);
+        let mut hub = self.shard.hub();
+        let ended = hub.unsubscribe(self.key, channel);
+        if let Some(seat) = hub.line(self.key).filter(|_| ended) {
+            seat.line.left(channel);
+        }
+        drop(hub);
         if ended {
             self.node.left(channel, &self.shard, &self.client);
         }

@@ -22,6 +22,7 @@ use crate::exchange::{Fanout, Seat};
 use crate::node::Node;
 use crate::session::{self, Expelled};
 use crate::socketio::engine::{self, Heartbeats};
+use crate::socketio::{JOURNAL, Journal};
 
 pub(crate) use deadlines::Deadlines;
 pub(crate) use inbox::Inbox;
@@ -49,6 +50,8 @@ pub(crate) struct Shard {
     pub(crate) heartbeats: Heartbeats,
     /// The members of chat rooms.
     pub(crate) members: Members,
+    /// What was handed to its Socket.IO sockets. Who needs the hub too locks that first.
+    journal: Mutex<Journal>,
 }
 
 /// What reaches a shard from elsewhere.
@@ -97,6 +100,7 @@ pub(crate) fn inputs(threads: NonZeroUsize) -> Vec<ShardInput> {
             deadlines: Deadlines::default(),
             heartbeats: Heartbeats::default(),
             members,
+            journal: Mutex::new(Journal::new(JOURNAL)),
         });
         ShardInput { shard, connections, arriving, deliveries }
     };
@@ -115,11 +119,16 @@ impl Shard {
         self.hub.lock().expect("nothing under this lock panics")
     }
 
+    /// What was handed to its Socket.IO sockets. Not to be held across an await.
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().expect("nothing under this lock panics")
+    }
+
     /// Works through a turn's messages; returns the subscriptions that fell behind.
     fn turn(&self, messages: &mut Vec<ShardMessage>, node: &Node) -> Vec<Lagging> {
         let oldest = messages.iter().find_map(ShardMessage::published_at);
         let mut hub = self.hub();
-        let mut fanout = Fanout::default();
+        let mut fanout = Fanout::new(self, node);
         for message in messages.drain(..) {
             match message {
                 ShardMessage::Broadcast { channel, post } => hub.post(&channel, post),
@@ -133,12 +142,19 @@ impl Shard {
             }
         }
         hub.drain_turn(&mut fanout);
-        node.metrics.delivered(&fanout);
+        node.metrics.delivered(&fanout.delivered);
+        drop(fanout);
         if let Some(oldest) = oldest {
             let now = node.exchange.clock.now_ms();
             node.metrics.delivery_latency(now.saturating_sub(oldest));
         }
-        hub.take_lagging()
+        let lagging = hub.take_lagging();
+        for behind in &lagging {
+            if let Some(seat) = hub.line(behind.subscription.session()) {
+                seat.line.left(&behind.channel);
+            }
+        }
+        lagging
     }
 
     fn close_all(&self) {

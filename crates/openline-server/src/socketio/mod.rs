@@ -1,13 +1,65 @@
-//! Socket.IO v5 on Engine.IO v4: its packets, and what stands on them.
+//! Socket.IO v5 on Engine.IO v4.
+//!
+//! A connection (`engine`) carries packets (`packet`). `connection` reads them: a client that asks for
+//! a namespace gets a [`Socket`] there (`connect`), which is a session like any other; its events go to
+//! the handlers of the namespace, and what its rooms get comes to it as events (`broadcast`).
+//!
+//! # Coming back
+//! Each event that a socket is sent carries a number, an offset, as its last argument, whatever the
+//! event is: so what the client remembers as its offset is always one. The numbers are those of the
+//! thread's [`Journal`](openline_engine::Journal). A socket whose connection is lost stays for two
+//! minutes in its rooms; when its client comes back (`returning`) it gets what the journal says that it
+//! missed, and goes on.
+//!
+//! *Invariant:* what is written into the journal is handed to the sockets under the journal's lock.
+//! Who needs both holds the lock of the hub first.
 
+mod broadcast;
+mod connect;
+mod connection;
 #[allow(dead_code, reason = "what stands on its connections calls it")]
 pub(crate) mod engine;
+mod options;
 mod packet;
+mod returning;
+mod socket;
+
+use std::sync::Arc;
+
+use engine::{Message, Mounts};
+use openline_engine::{Encoding, JournalLimits};
 
 use crate::app::Doors;
 use crate::config::Config;
 
-/// What stands at the paths of Engine.IO.
-pub(crate) fn mounts(_config: &Config, _doors: &Doors) -> engine::Mounts {
-    engine::Mounts::default()
+pub(crate) use broadcast::messages;
+pub use options::SocketIo;
+pub(crate) use socket::Socket;
+
+/// Where Socket.IO clients come.
+const PATH: &str = "/socket.io/";
+
+/// How the sockets of the first namespace read; those of the others follow.
+pub(crate) const FIRST_ENCODING: Encoding = 16;
+
+/// Namespaces, of which each is an encoding.
+pub(crate) const NAMESPACES_MAX: usize = 128;
+
+/// What was handed to the sockets of a thread.
+pub(crate) type Journal = openline_engine::Journal<Arc<[Message]>>;
+
+/// What a thread's journal keeps: what a client may miss until its connection is known to be dead,
+/// and as long again as it is waited for.
+pub(crate) const JOURNAL: JournalLimits =
+    JournalLimits { bytes_max: 16 << 20, age_max_ms: 240_000 };
+
+/// The paths on which Socket.IO clients come.
+pub(crate) fn mounts(config: &Config, doors: &Doors) -> Mounts {
+    let mut mounts = Mounts::default();
+    if !doors.namespaces.is_empty() {
+        let options = doors.socket_io.clone();
+        let engine = options.engine();
+        mounts.add(PATH, engine, config, Arc::new(connection::Gateway::new(options)));
+    }
+    mounts
 }
