@@ -4,33 +4,33 @@ use std::sync::{Arc, LazyLock};
 
 use ::http::{Request, StatusCode};
 use openline_ws::{Config, DeflateOptions, Limits, Rejection, WebSocket};
-use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::app::{Doors, Wire};
 use crate::connection::Site;
 use crate::guard::Kind;
+use crate::plain::{self, Door, Guest};
 use crate::socketio::engine;
 use crate::transport::{self, Visitor, websocket};
-use crate::{chat, echo, uploads};
-
-/// The longest name of a room, in bytes.
-const ROOM_BYTES_MAX: usize = 100;
+use crate::{echo, uploads};
 
 /// A path that is a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Endpoint {
     /// Protocol v1.
     Exchange,
     Echo,
     /// Files as binary messages.
     Upload,
-    /// With the name of the room that lines begin in.
-    Chat(Arc<str>),
+    /// With a vocabulary of its own.
+    Own(Door),
 }
 
 /// Which of the endpoints that may be off are on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Served {
+pub(crate) struct Served<'a> {
+    /// Those that were added to the server.
+    pub(crate) doors: &'a Doors,
     pub(crate) demo: bool,
     pub(crate) uploads: bool,
 }
@@ -40,7 +40,8 @@ pub(crate) enum Entrance {
     Exchange { visitor: Box<Visitor>, config: Arc<Config> },
     Upload(Box<uploads::Guest>),
     Engine(Box<engine::websocket::Guest>),
-    Demo(Endpoint),
+    Own { guest: Box<Guest>, config: Arc<Config> },
+    Echo,
 }
 
 static ECHO: LazyLock<Arc<Config>> = LazyLock::new(|| {
@@ -55,28 +56,26 @@ static ECHO: LazyLock<Arc<Config>> = LazyLock::new(|| {
     })
 });
 
-static CHAT: LazyLock<Arc<Config>> = LazyLock::new(Arc::default);
-
 impl Endpoint {
-    /// The endpoint at `path`, if there is one.
-    pub(crate) fn at(path: &str, served: Served) -> Option<Self> {
+    /// The endpoint at `path`, if there is one. What was added to the server goes before what it has
+    /// by itself.
+    pub(crate) fn at(path: &str, served: Served<'_>) -> Option<Self> {
+        if let Some((endpoint, parameter)) = served.doors.endpoint(path)
+            && endpoint.wire != Wire::EngineIo
+        {
+            return Some(Self::Own(Door { endpoint: endpoint.clone(), parameter }));
+        }
         match path {
             "/ws" => Some(Self::Exchange),
             uploads::RAW_PATH => served.uploads.then_some(Self::Upload),
-            _ if !served.demo => None,
             // The root too, where test programs that take no path knock.
-            "/echo" | "/" => Some(Self::Echo),
-            "/chat" => Some(Self::Chat("general".into())),
-            _ => {
-                let room = path.strip_prefix("/chat/").filter(|room| !room.contains('/'))?;
-                let room = percent_decode_str(room).decode_utf8().ok()?;
-                is_room_name(&room).then(|| Self::Chat(room.as_ref().into()))
-            }
+            "/echo" | "/" => served.demo.then_some(Self::Echo),
+            _ => None,
         }
     }
 
     /// As [`Endpoint::at`], with the answer to give where there is none.
-    pub(crate) fn find(path: &str, served: Served) -> Result<Self, Rejection> {
+    pub(crate) fn find(path: &str, served: Served<'_>) -> Result<Self, Rejection> {
         let message = match (served.demo, served.uploads) {
             (true, true) => {
                 "There is no WebSocket endpoint here; there are /ws, /upload, /echo and /chat."
@@ -105,7 +104,12 @@ impl Endpoint {
                 let guest = uploads::enter_raw(request, site).await?;
                 Ok(Entrance::Upload(Box::new(guest)))
             }
-            demo => Ok(Entrance::Demo(demo)),
+            Self::Own(door) => {
+                let guest = plain::enter(door, request, site).await?;
+                let config = site.node.line_settings.clone();
+                Ok(Entrance::Own { guest: Box::new(guest), config })
+            }
+            Self::Echo => Ok(Entrance::Echo),
         }
     }
 }
@@ -115,23 +119,19 @@ impl Entrance {
     pub(crate) fn protocol(&self, offered: &[String]) -> Option<String> {
         match self {
             Self::Exchange { .. } => websocket::protocol(offered).map(str::to_owned),
-            Self::Demo(Endpoint::Chat(_)) => {
-                let taken = chat::PROTOCOLS.iter().find(|p| offered.iter().any(|o| o == *p));
-                taken.map(|protocol| (*protocol).to_owned())
-            }
+            Self::Own { guest, .. } => guest.door.protocol(offered),
             Self::Upload(_) | Self::Engine(_) => None,
-            Self::Demo(_) => offered.first().cloned(),
+            Self::Echo => offered.first().cloned(),
         }
     }
 
     /// The settings of its lines.
     pub(crate) fn config(&self) -> Arc<Config> {
         match self {
-            Self::Exchange { config, .. } => config.clone(),
+            Self::Exchange { config, .. } | Self::Own { config, .. } => config.clone(),
             Self::Upload(_) => uploads::raw_settings(),
             Self::Engine(guest) => guest.config(),
-            Self::Demo(Endpoint::Chat(_)) => CHAT.clone(),
-            Self::Demo(_) => ECHO.clone(),
+            Self::Echo => ECHO.clone(),
         }
     }
 
@@ -147,44 +147,67 @@ impl Entrance {
                 websocket::spawn(ws, *visitor, shard, node);
             }
             Self::Upload(guest) => drop(tokio::spawn(uploads::serve_raw(ws, *guest, node))),
-            Self::Demo(Endpoint::Chat(room)) => {
-                drop(tokio::spawn(chat::serve(ws, room, shard, node)));
-            }
-            Self::Demo(_) => drop(tokio::spawn(echo::serve(ws))),
+            Self::Own { guest, .. } => drop(plain::spawn(ws, *guest, shard, node)),
+            Self::Echo => drop(tokio::spawn(echo::serve(ws))),
         }
     }
-}
-
-/// Whether a room may have this name.
-pub(crate) fn is_room_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= ROOM_BYTES_MAX && !name.chars().any(char::is_control)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{EndpointOptions, Handlers};
+
+    fn at(path: &str, doors: &Doors, is_on: bool) -> Option<String> {
+        let endpoint = Endpoint::at(path, Served { doors, demo: is_on, uploads: is_on })?;
+        Some(match endpoint {
+            Endpoint::Exchange => "exchange".to_owned(),
+            Endpoint::Echo => "echo".to_owned(),
+            Endpoint::Upload => "upload".to_owned(),
+            Endpoint::Own(door) => format!("own {}", door.parameter),
+        })
+    }
+
+    fn doors(paths: &[(&str, Wire)]) -> Doors {
+        let mut doors = Doors::default();
+        for (path, wire) in paths {
+            doors.serve_endpoint(path, *wire, Handlers::new(), EndpointOptions::new());
+        }
+        doors
+    }
 
     #[test]
     fn paths_lead_to_endpoints() {
-        let at = |path| Endpoint::at(path, Served { demo: true, uploads: true });
-        assert_eq!(at("/ws"), Some(Endpoint::Exchange));
-        assert_eq!(at("/upload"), Some(Endpoint::Upload));
-        assert_eq!(at("/echo"), Some(Endpoint::Echo));
-        assert_eq!(at("/"), Some(Endpoint::Echo));
-        assert_eq!(at("/chat"), Some(Endpoint::Chat("general".into())));
-        assert_eq!(at("/chat/42"), Some(Endpoint::Chat("42".into())));
-        assert_eq!(at("/chat/a%2Fb"), Some(Endpoint::Chat("a/b".into())));
+        let doors = doors(&[("/chat", Wire::Plain), ("/chat/{room}", Wire::Plain)]);
+        for (path, expected) in [
+            ("/ws", "exchange"),
+            ("/upload", "upload"),
+            ("/echo", "echo"),
+            ("/", "echo"),
+            ("/chat", "own "),
+            ("/chat/42", "own 42"),
+            ("/chat/a%2Fb", "own a/b"),
+        ] {
+            assert_eq!(at(path, &doors, true).as_deref(), Some(expected), "{path}");
+        }
         for path in ["/x", "/chat/", "/chat/a/b", "/chat/%00", "/chat/%ff", "/echo/x"] {
-            assert_eq!(at(path), None, "{path}");
+            assert_eq!(at(path, &doors, true), None, "{path}");
         }
     }
 
     #[test]
+    fn what_was_added_goes_before_what_is_there() {
+        let doors = doors(&[("/ws", Wire::Raw), ("/eio", Wire::EngineIo)]);
+        assert_eq!(at("/ws", &doors, true).as_deref(), Some("own "));
+        assert_eq!(at("/eio", &doors, true), None, "that is no WebSocket line alone");
+    }
+
+    #[test]
     fn without_the_demo_there_is_only_the_protocol() {
-        let served = Served { demo: false, uploads: false };
-        assert_eq!(Endpoint::at("/ws", served), Some(Endpoint::Exchange));
+        let none = Doors::default();
+        assert_eq!(at("/ws", &none, false).as_deref(), Some("exchange"));
         for path in ["/", "/echo", "/chat", "/chat/42", "/upload"] {
-            assert_eq!(Endpoint::at(path, served), None, "{path}");
+            assert_eq!(at(path, &none, false), None, "{path}");
         }
     }
 }

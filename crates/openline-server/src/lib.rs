@@ -45,6 +45,7 @@ mod outbound;
 mod pages;
 #[cfg(test)]
 mod panic_tests;
+mod plain;
 mod remote;
 mod server;
 mod session;

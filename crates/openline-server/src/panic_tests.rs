@@ -16,9 +16,12 @@ use openline_ws::{CloseCode, Config, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::watch;
 
+use crate::echo;
+use crate::guard::Kind;
 use crate::node::{self, Node};
+use crate::plain::{Door, Guest, spawn};
 use crate::shard::{self, Shard};
-use crate::{chat, echo};
+use crate::transport::Visitor;
 
 /// A transport that panics once, at the first read after it was armed.
 struct Trap {
@@ -109,10 +112,20 @@ fn chat_shard() -> (Arc<Shard>, Arc<Node>, watch::Sender<bool>) {
     (shard, node, stop)
 }
 
+/// Somebody who comes to the chat.
+fn guest(node: &Node) -> Guest {
+    let (endpoint, parameter) = node.operator.doors.endpoint("/chat/r").unwrap();
+    let address = [127, 0, 0, 1].into();
+    let slot = node.guard.admit(address, Kind::New, 0, 0).ok().unwrap();
+    let client = crate::session::new_client_id();
+    let visitor = Visitor { client, address, slot, identity: Ok(None) };
+    Guest { visitor, door: Door { endpoint: endpoint.clone(), parameter } }
+}
+
 #[tokio::test]
 async fn a_chat_lines_panic_closes_it_with_1011_and_the_others_talk_on() {
     let (shard, node, _stop) = chat_shard();
-    let enter = |server| tokio::spawn(chat::serve(server, "r".into(), shard.clone(), node.clone()));
+    let enter = |server| spawn(server, guest(&node), shard.clone(), node.clone());
     let (server, mut ann, armed) = line();
     let serving = enter(server);
     ann.send(r#"{"type":"join","username":"Ann"}"#).await.unwrap();

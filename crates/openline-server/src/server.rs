@@ -18,7 +18,7 @@ use crate::log::Log;
 use crate::node::{self, Node, Parts, StartError};
 use crate::shard::{self, ShardInput};
 use crate::socketio::engine::Mounts;
-use crate::{accept, caretaker, ticker};
+use crate::{accept, caretaker, chat, ticker};
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -80,9 +80,13 @@ impl Server {
 
     pub(crate) fn start(
         config: Config,
-        doors: Doors,
+        mut doors: Doors,
         handler_threads: Option<NonZeroUsize>,
     ) -> Result<Self, StartError> {
+        let config = chat::with_namespace(config);
+        if config.demo {
+            chat::serve(&mut doors);
+        }
         let mounts = crate::socketio::mounts(&config, &doors);
         Self::start_with(config, doors, handler_threads, mounts)
     }

@@ -54,6 +54,11 @@ impl Asked {
         told.is_some_and(|told| told.send(payload).is_ok())
     }
 
+    /// Whether this was asked, however long ago.
+    pub(crate) fn knows(&self, number: u64) -> bool {
+        (1..=self.table().last).contains(&number)
+    }
+
     /// Nobody waits for it any more.
     pub(crate) fn forget(&self, number: u64) {
         self.table().waiting.remove(&number);

@@ -27,6 +27,11 @@ use crate::shard::ShardMessage;
 /// has its place in the channel's order, is kept if the channel keeps a history, and recovered by
 /// those who were away. What is said to several rooms, to a room without another, or to everybody
 /// reaches who is there now, once each.
+///
+/// An event that is called as a built-in type of protocol v1 is, such as `typing` or `presence`, is for
+/// those who have a vocabulary of their own: it reaches who is there by way of a plain or raw endpoint
+/// or of Socket.IO, is not kept, and clients of protocol v1 do not get it, who would take it for the
+/// server's own.
 #[derive(Debug, Clone)]
 #[must_use = "it does nothing until something is sent to it"]
 pub struct Audience {
@@ -76,8 +81,7 @@ impl Audience {
     /// Sends an event. Returns when it is as safe as the channel promises, where it is kept.
     ///
     /// # Errors
-    /// When the data cannot be written, the event has a built-in type's name, or the broker does not
-    /// take it.
+    /// When the data cannot be written, a room has no name, or the broker does not take it.
     pub async fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), Refusal> {
         self.emit_payload(event, Payload::new(data)?).await
     }
@@ -87,15 +91,24 @@ impl Audience {
     /// # Errors
     /// As [`Audience::emit`].
     pub async fn emit_payload(&self, event: &str, payload: Payload) -> Result<(), Refusal> {
-        if BUILT_IN_TYPES.contains(&event) {
-            let message = format!("an event may not be called {event}, which is a built-in type");
-            return Err(Refusal::new(ErrorCode::ReservedEvent.as_str(), message));
-        }
         let data = payload.to_data();
         match (&self.rooms[..], &self.except_rooms[..], &self.except_clients[..]) {
-            ([room], [], [] | [_]) => self.publish(room, event, data).await.map(|_| ()),
+            ([room], [], [] | [_]) => match BUILT_IN_TYPES.contains(&event) {
+                true => self.hand_on(room, event, data),
+                false => self.publish(room, event, data).await.map(|_| ()),
+            },
             _ => self.mail(event, data),
         }
+    }
+
+    /// To those in one room who have a vocabulary of their own, in the order of its channel.
+    fn hand_on(&self, room: &str, event: &str, data: Data) -> Result<(), Refusal> {
+        let exchange = &self.namespace.node().exchange;
+        let channel = self.namespace.channel(room)?;
+        exchange.namespace(&channel).map_err(Refusal::of_fault)?;
+        let event = Broadcast::Event(Arc::new(Event { event: event.into(), data }));
+        exchange.broadcast(&channel, event, self.except_clients.first().cloned());
+        Ok(())
     }
 
     /// To one room, through its channel.
@@ -130,8 +143,15 @@ impl Audience {
             let (position, prev_tag, from) = (None, 0, None);
             Publication { channel, event, data, position, prev_tag, timestamp, from }
         };
+        let of_no_channel = || {
+            let (event, data) = (event.into(), data.clone());
+            Broadcast::Event(Arc::new(Event { event, data }))
+        };
         let letters = match &to.rooms {
-            None => vec![Broadcast::Event(Arc::new(Event { event: event.into(), data }))],
+            None => vec![of_no_channel()],
+            Some(rooms) if BUILT_IN_TYPES.contains(&event) => {
+                rooms.iter().map(|_| of_no_channel()).collect()
+            }
             Some(rooms) => rooms
                 .iter()
                 .map(|room| Broadcast::Publication(Arc::new(publication(room))))
@@ -258,6 +278,10 @@ pub(super) async fn ask(
         NotAsked::Gone => unavailable("the client is gone"),
         NotAsked::Full => unavailable("the client has not answered many questions before"),
     })?;
+    if !client.line.takes_questions() {
+        client.asked.forget(number);
+        return Err(unavailable("the endpoint is raw, and has no way to answer"));
+    }
     client.line.emit(event, payload, Some(number));
     match tokio::time::timeout(within, answer).await {
         Ok(Ok(answer)) => Ok(answer),

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::doors::{Doors, Wire};
+use super::endpoint_options::EndpointOptions;
 use super::handlers::Handlers;
 use crate::config::Config;
 use crate::node::StartError;
@@ -43,22 +44,34 @@ impl ServerBuilder {
     /// same. An `id` is repeated in the answer.
     ///
     /// The last segment of the path may be a parameter, as in `/chat/{room}`:
-    /// [`Context::parameter`](super::Context::parameter).
-    pub fn plain(mut self, path: &str, handlers: Handlers) -> Self {
-        self.doors.serve_endpoint(path, Wire::Plain, handlers, Vec::new());
+    /// [`Context::parameter`](super::Context::parameter). An endpoint of the server's own at the path,
+    /// such as the demo's `/chat`, is replaced.
+    pub fn plain(self, path: &str, handlers: Handlers) -> Self {
+        self.plain_with(path, EndpointOptions::new(), handlers)
+    }
+
+    /// As [`ServerBuilder::plain`], with options.
+    pub fn plain_with(mut self, path: &str, options: EndpointOptions, handlers: Handlers) -> Self {
+        self.doors.serve_endpoint(path, Wire::Plain, handlers, options);
         self
     }
 
     /// An endpoint whose messages have no envelope at all: see [`Handlers::on_text`] and
-    /// [`Handlers::on_binary`].
-    pub fn raw(mut self, path: &str, handlers: Handlers) -> Self {
-        self.doors.serve_endpoint(path, Wire::Raw, handlers, Vec::new());
+    /// [`Handlers::on_binary`]. What is said in a room that its clients are in reaches them without
+    /// the event's name: a string as text, bytes as a binary message, anything else as JSON.
+    pub fn raw(self, path: &str, handlers: Handlers) -> Self {
+        self.raw_with(path, EndpointOptions::new(), handlers)
+    }
+
+    /// As [`ServerBuilder::raw`], with options.
+    pub fn raw_with(mut self, path: &str, options: EndpointOptions, handlers: Handlers) -> Self {
+        self.doors.serve_endpoint(path, Wire::Raw, handlers, options);
         self
     }
 
     /// As [`ServerBuilder::raw`], over Engine.IO: for clients that speak it without Socket.IO.
     pub fn engine_io(mut self, path: &str, handlers: Handlers) -> Self {
-        self.doors.serve_endpoint(path, Wire::EngineIo, handlers, Vec::new());
+        self.doors.serve_endpoint(path, Wire::EngineIo, handlers, EndpointOptions::new());
         self
     }
 

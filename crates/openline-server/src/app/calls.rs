@@ -18,9 +18,6 @@ use super::handlers::Work;
 use super::payload::{Arity, Payload};
 use super::reply::{Answer, Refusal};
 
-/// Calls of a client that may be at work.
-const AT_WORK_MAX: usize = 64;
-
 /// The handlers of one client that are at work. They run in one task, so that each begins when the one
 /// before has come to its first wait; the task ends when there is nothing to do.
 #[derive(Debug)]
@@ -52,13 +49,12 @@ impl std::fmt::Debug for Job {
     }
 }
 
-impl Default for Calls {
-    fn default() -> Self {
-        Self { state: Mutex::default(), news: Notify::new(), room: Semaphore::new(AT_WORK_MAX) }
-    }
-}
-
 impl Calls {
+    /// None yet, and so many at a time.
+    pub(crate) fn new(at_work_max: usize) -> Self {
+        Self { state: Mutex::default(), news: Notify::new(), room: Semaphore::new(at_work_max) }
+    }
+
     /// Waits until one more may be put in.
     pub(crate) async fn room(&self) {
         if let Ok(permit) = self.room.acquire().await {

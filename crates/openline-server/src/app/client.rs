@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytestring::ByteString;
 use openline_engine::SessionKey;
+use openline_protocol::{Id, Reply};
 use tokio::sync::oneshot;
 
 use super::asked::Asked;
@@ -56,10 +57,10 @@ impl Client {
         Self {
             place,
             line,
+            calls: Calls::new(set.at_work_max),
+            asked: Asked::default(),
             set,
             handshake,
-            calls: Calls::default(),
-            asked: Asked::default(),
             identity: Mutex::default(),
             values: Mutex::default(),
             goodbye: Mutex::default(),
@@ -197,6 +198,18 @@ impl Client {
         if let Err(refusal) = result {
             self.node().log.handler_refused(self.id(), &refusal);
         }
+    }
+
+    /// Tells it, on `line`, that something was not done.
+    pub(crate) fn refuse(&self, line: &Line, id: Option<&Id>, refusal: &Refusal) {
+        let own = self.set.errors.as_ref().filter(|_| line.is_plain());
+        if let Some(Ok(payload)) = own.map(|write| write(refusal)) {
+            let data = &payload.to_data();
+            return line.reply(&Reply::Answer { id, kind: "error", data });
+        }
+        let (code, message) = (refusal.code(), refusal.message());
+        let (retry_after_ms, data) = (refusal.retry_after(), refusal.data());
+        line.reply(&Reply::Refused { id, code, message, retry_after_ms, data });
     }
 
     /// Says why it is about to go. The first reason counts.

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use percent_encoding::percent_decode_str;
+
+use super::endpoint_options::EndpointOptions;
 use super::handlers::{Handlers, Set};
 use crate::session::Served;
 use crate::socketio::{NAMESPACES_MAX, SocketIo};
@@ -16,7 +19,7 @@ pub(crate) struct Doors {
     /// How Socket.IO clients are served.
     pub(crate) socket_io: SocketIo,
     /// Paths that are lines of their own.
-    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<Arc<Endpoint>>,
 }
 
 /// A path that is a line of its own.
@@ -25,8 +28,7 @@ pub(crate) struct Endpoint {
     path: Path,
     pub(crate) wire: Wire,
     pub(crate) set: Arc<Set>,
-    /// Subprotocols, the best first; an offer of others is answered with none.
-    pub(crate) protocols: Vec<String>,
+    pub(crate) options: EndpointOptions,
 }
 
 /// How an endpoint's messages look.
@@ -34,8 +36,6 @@ pub(crate) struct Endpoint {
 pub(crate) enum Wire {
     /// `{"type":…}` with the message's own fields.
     Plain,
-    /// The same; fields stand a second time under `data`.
-    PlainTwice,
     /// As they are.
     Raw,
     /// As they are, over Engine.IO.
@@ -77,10 +77,10 @@ impl Doors {
         path: &str,
         wire: Wire,
         handlers: Handlers,
-        protocols: Vec<String>,
+        options: EndpointOptions,
     ) {
         let set = Arc::new(handlers.serve("/"));
-        self.endpoints.push(Endpoint { path: Path::parse(path), wire, set, protocols });
+        self.endpoints.push(Arc::new(Endpoint { path: Path::parse(path), wire, set, options }));
     }
 
     /// The namespace of this name.
@@ -89,7 +89,7 @@ impl Doors {
     }
 
     /// The endpoint at a path, with what the path has in the place of its parameter.
-    pub(crate) fn endpoint<'a>(&self, path: &'a str) -> Option<(&Endpoint, &'a str)> {
+    pub(crate) fn endpoint(&self, path: &str) -> Option<(&Arc<Endpoint>, Box<str>)> {
         self.endpoints.iter().find_map(|endpoint| Some((endpoint, endpoint.path.matches(path)?)))
     }
 }
@@ -102,12 +102,15 @@ impl Path {
         }
     }
 
-    fn matches<'a>(&self, path: &'a str) -> Option<&'a str> {
+    /// A parameter is percent-decoded. What is no text, or has characters that no name has, is none.
+    fn matches(&self, path: &str) -> Option<Box<str>> {
         let rest = path.strip_prefix(&*self.fixed)?;
-        match self.has_parameter {
-            true => (!rest.is_empty() && !rest.contains('/')).then_some(rest),
-            false => rest.is_empty().then_some(""),
+        if !self.has_parameter {
+            return rest.is_empty().then(Box::default);
         }
+        let is_one = !rest.is_empty() && !rest.contains('/');
+        let parameter = percent_decode_str(rest).decode_utf8().ok().filter(|_| is_one)?;
+        (!parameter.contains(char::is_control)).then(|| parameter.as_ref().into())
     }
 }
 
@@ -118,11 +121,12 @@ mod tests {
     #[test]
     fn the_last_segment_of_a_path_may_be_a_parameter() {
         let chat = Path::parse("/chat/{room}");
-        assert_eq!(chat.matches("/chat/42"), Some("42"));
-        for other in ["/chat", "/chat/", "/chat/a/b", "/x/42"] {
+        assert_eq!(chat.matches("/chat/42").as_deref(), Some("42"));
+        assert_eq!(chat.matches("/chat/a%2Fb%C3%A9").as_deref(), Some("a/b\u{e9}"));
+        for other in ["/chat", "/chat/", "/chat/a/b", "/x/42", "/chat/%00", "/chat/%ff"] {
             assert_eq!(chat.matches(other), None, "{other}");
         }
-        assert_eq!(Path::parse("/chat").matches("/chat"), Some(""));
+        assert_eq!(Path::parse("/chat").matches("/chat").as_deref(), Some(""));
         assert_eq!(Path::parse("/chat").matches("/chats"), None);
     }
 }

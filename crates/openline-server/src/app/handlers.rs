@@ -11,11 +11,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 use openline_protocol::ErrorCode;
+use serde::Serialize;
 
 use super::call::Call;
 use super::context::Context;
 use super::extract::FromMessage;
+use super::payload::Payload;
 use super::reply::{Answer, IntoReply, Refusal};
+
+/// Calls of a client that may be at work.
+const AT_WORK_MAX: usize = 64;
 
 /// How long a handler may take unless [`Handlers::timeout`] says something else.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +29,8 @@ pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Se
 pub(crate) type Handler = Arc<dyn Fn(Call) -> Work + Send + Sync>;
 type Middleware = Arc<dyn Fn(Call, Next) -> Work + Send + Sync>;
 pub(crate) type Hook<A> = Arc<dyn Fn(Context, A) -> Work + Send + Sync>;
+/// How a refusal is written.
+pub(crate) type Errors = Arc<dyn Fn(&Refusal) -> Result<Payload, Refusal> + Send + Sync>;
 type States = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 
 /// What a server does with its clients' messages: handlers by event, hooks, and what they share.
@@ -46,6 +53,8 @@ pub struct Handlers {
     states: States,
     timeout: Duration,
     prefix: Option<String>,
+    errors: Option<Errors>,
+    at_work_max: usize,
 }
 
 /// What is called when something other than an event happens.
@@ -76,6 +85,8 @@ impl Default for Handlers {
             states: States::new(),
             timeout: TIMEOUT,
             prefix: None,
+            errors: None,
+            at_work_max: AT_WORK_MAX,
         }
     }
 }
@@ -219,6 +230,26 @@ impl Handlers {
         self
     }
 
+    /// The messages of a client are handled one after the other: each begins when the one before is
+    /// done, and its client is not read from meanwhile. If nothing is said they go on side by side from
+    /// the first time that they wait.
+    #[must_use]
+    pub fn one_at_a_time(mut self) -> Self {
+        self.at_work_max = 1;
+        self
+    }
+
+    /// How clients at plain endpoints are told of what was not done: what this makes of a refusal
+    /// stands in the message `error`, in the place of `code`, `message` and `error`.
+    #[must_use]
+    pub fn write_errors<T: Serialize>(
+        mut self,
+        write: impl Fn(&Refusal) -> T + Send + Sync + 'static,
+    ) -> Self {
+        self.errors = Some(Arc::new(move |refusal| Payload::new(&write(refusal))));
+        self
+    }
+
     /// The namespace of channels that rooms are in: with `chat`, room `42` is channel `chat:42`. If
     /// nothing is said, rooms of the namespace `/` are the channels of their name, and those of `/x`
     /// are in `x`.
@@ -230,7 +261,7 @@ impl Handlers {
 
     /// The set as it serves a namespace.
     pub(crate) fn serve(self, namespace: &str) -> Set {
-        let Self { by_event, fallback, middleware, hooks, states, timeout, prefix } = self;
+        let Self { by_event, fallback, middleware, hooks, states, timeout, prefix, .. } = self;
         let wrap = |handler: Handler| {
             middleware.iter().rev().fold(handler, |inner, middleware| {
                 let middleware = middleware.clone();
@@ -251,6 +282,8 @@ impl Handlers {
             timeout,
             prefix: prefix.unwrap_or_else(|| namespace.trim_start_matches('/').to_owned()),
             namespace: namespace.into(),
+            errors: self.errors,
+            at_work_max: self.at_work_max,
         }
     }
 }
@@ -287,6 +320,10 @@ pub(crate) struct Set {
     pub(crate) prefix: String,
     /// Clients of one namespace are reached together.
     pub(crate) namespace: Box<str>,
+    /// How plain endpoints write refusals, where that is said.
+    pub(crate) errors: Option<Errors>,
+    /// Calls of a client that may be at work.
+    pub(crate) at_work_max: usize,
 }
 
 impl Set {

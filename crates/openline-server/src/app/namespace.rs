@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use openline_protocol::{ChannelName, ErrorCode};
+use openline_protocol::{ChannelName, ErrorCode, Publication};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use serde::Serialize;
 
@@ -12,6 +12,7 @@ use super::audience::Audience;
 use super::handlers::Set;
 use super::payload::Payload;
 use super::reply::Refusal;
+use crate::exchange::PAGE;
 use crate::node::Node;
 
 /// The clients of a namespace: those of all doors that it is served at. Cloning is cheap.
@@ -57,6 +58,18 @@ impl Namespace {
     /// When the data cannot be written.
     pub async fn emit<T: Serialize + ?Sized>(&self, event: &str, data: &T) -> Result<(), Refusal> {
         self.everybody().emit_payload(event, Payload::new(data)?).await
+    }
+
+    /// What was said in a room last, at most so many, oldest first. There is nothing where the room's
+    /// channel keeps no history.
+    ///
+    /// # Errors
+    /// When the room has no name or its channel no configured namespace, or the broker does not
+    /// answer.
+    pub async fn history(&self, room: &str, newest: u32) -> Result<Vec<Arc<Publication>>, Refusal> {
+        let channel = self.channel(room)?;
+        let page = crate::session::newest(&self.node, &channel, newest, &PAGE).await;
+        page.map_err(Refusal::of_fault)
     }
 
     /// The channel that a room is. Characters that channels may not have in their names are escaped

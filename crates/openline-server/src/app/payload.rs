@@ -21,6 +21,8 @@ pub struct Payload {
     data: Data,
     arity: Arity,
     attachments: Vec<Bytes>,
+    /// The type of the answer that it is, where that is not the request's.
+    answers_as: Option<ByteString>,
 }
 
 /// How many arguments the data is.
@@ -35,18 +37,18 @@ pub(crate) enum Arity {
 impl Payload {
     /// Nothing.
     pub fn none() -> Self {
-        Self { data: Data::null(), arity: Arity::None, attachments: Vec::new() }
+        Self { data: Data::null(), arity: Arity::None, attachments: Vec::new(), answers_as: None }
     }
 
     /// One value that is serialised already.
     pub(crate) fn one(data: Data) -> Self {
-        Self { data, arity: Arity::One, attachments: Vec::new() }
+        Self { data, arity: Arity::One, attachments: Vec::new(), answers_as: None }
     }
 
     /// What came from a client that sends arguments and attachments. The JSON has been checked, and
     /// each placeholder in it names one of the attachments.
     pub(crate) fn of_arguments(json: ByteString, arity: Arity, attachments: Vec<Bytes>) -> Self {
-        Self { data: Data::Json(json), arity, attachments }
+        Self { data: Data::Json(json), arity, attachments, answers_as: None }
     }
 
     /// Writes a value.
@@ -64,7 +66,7 @@ impl Payload {
             (r#"{"_placeholder":true,"num":0}"#, 1) => {
                 Self::one(Data::Binary(attachments.into_iter().next().unwrap_or_default()))
             }
-            _ => Self { data: Data::Json(text.into()), arity: Arity::One, attachments },
+            _ => Self { attachments, ..Self::one(Data::Json(text.into())) },
         })
     }
 
@@ -80,13 +82,24 @@ impl Payload {
         }
     }
 
-    /// Reads it as what a handler takes.
+    /// As an answer it has this type, where it would have the request's otherwise. Nothing changes
+    /// for Socket.IO, whose answers have none.
+    #[must_use]
+    pub fn answering_as(self, event: &str) -> Self {
+        Self { answers_as: Some(event.into()), ..self }
+    }
+
+    /// Reads it as what a handler takes. Who takes `()` takes nothing, whatever there is: at plain
+    /// endpoints there is always the message itself.
     ///
     /// # Errors
     /// `bad_request`, with what does not fit and where.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         let wrong = |error: String| Refusal::bad_request(format!("`data` does not fit: {error}"));
         match &self.data {
+            Data::Json(_) if is_unit::<T>() => {
+                serde_json::from_str("null").map_err(|error| wrong(error.to_string()))
+            }
             Data::Json(text) => {
                 let _scope = Scope::enter(self.attachments.clone());
                 serde_json::from_str(text).map_err(|error| wrong(error.to_string()))
@@ -101,6 +114,11 @@ impl Payload {
 
     pub(crate) fn data(&self) -> &Data {
         &self.data
+    }
+
+    /// The type of the answer that it is to a request of type `event`.
+    pub(crate) fn answer_type<'a>(&'a self, event: &'a str) -> &'a str {
+        self.answers_as.as_deref().unwrap_or(event)
     }
 
     pub(crate) fn arity(&self) -> Arity {
@@ -138,6 +156,11 @@ impl Payload {
             _ => {}
         }
     }
+}
+
+/// A trait for this would need to know all other types too.
+fn is_unit<T>() -> bool {
+    std::any::type_name::<T>() == std::any::type_name::<()>()
 }
 
 /// Bytes in a message. Socket.IO clients send and get them as they are, however deep in the message;

@@ -33,7 +33,7 @@ pub(super) async fn join(
             Ok(())
         }
         Err(fault) if fault.code == ErrorCode::AlreadySubscribed => {
-            let messages = place.newest(channel, newest, &PAGE).await;
+            let messages = crate::session::newest(client.node(), channel, newest, &PAGE).await;
             greet(&messages.map_err(Refusal::of_fault)?);
             Ok(())
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use openline_engine::{Broadcast, Change, Delivery, Encoding};
-use openline_protocol::{ChannelName, Format, Id, Member, Position, Reply};
+use openline_protocol::{BUILT_IN_TYPES, ChannelName, Format, Id, Member, Position, Reply};
 use openline_ws::{Message, Prepared, PreparedBatch, Sender, TrySendError};
 
 use super::ending::Ending;
@@ -14,13 +14,14 @@ use super::mailbox::{Letter, Mailbox, NotTaken, Progress};
 use crate::app::{Client, Payload};
 use crate::auth::Identity;
 use crate::metrics::Transport;
+use crate::plain::{self, Form};
 use crate::socketio::{Socket, engine};
 
 /// WebSocket lines that read JSON.
 pub(crate) const TEXT: Encoding = 0;
 /// WebSocket lines that read MessagePack.
 pub(crate) const BINARY: Encoding = 1;
-/// Everybody else.
+/// Readers that are no WebSocket.
 pub(crate) const MAILBOX: Encoding = 2;
 
 /// Where a session's messages go. Cloning is cheap.
@@ -29,6 +30,11 @@ pub(crate) enum Line {
     WebSocket {
         sender: Sender,
         format: Format,
+    },
+    /// A WebSocket line of an endpoint with a vocabulary of its own.
+    Plain {
+        sender: Sender,
+        form: Form,
     },
     Mailbox(Arc<Mailbox>),
     /// It gets events, and no answers in the words of protocol v1.
@@ -75,6 +81,7 @@ impl Line {
         match self {
             Self::WebSocket { format: Format::Json, .. } => TEXT,
             Self::WebSocket { format: Format::MessagePack, .. } => BINARY,
+            Self::Plain { form, .. } => form.encoding(),
             Self::Mailbox(_) => MAILBOX,
             Self::Socket(socket) => socket.encoding(),
         }
@@ -87,9 +94,14 @@ impl Line {
             Self::WebSocket { sender, format } => {
                 if let Err(TrySendError::Full) = sender.try_send(encoded(reply, *format)) {
                     // It asks and does not read the answers.
-                    self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+                    self.close_as_slow();
                 }
             }
+            Self::Plain { form, .. } => match form.reply(reply) {
+                plain::Told::Message(message) => self.send_raw(message),
+                plain::Told::Nothing => {}
+                plain::Told::End => self.close_as_slow(),
+            },
             Self::Mailbox(mailbox) => {
                 let mut bytes = Vec::new();
                 reply.encode(Format::Json, &mut bytes);
@@ -113,7 +125,12 @@ impl Line {
 
     pub(super) fn hand_over(&self, batch: &Batch, last: bool) -> Delivery {
         match (self, batch) {
-            (Self::WebSocket { sender, .. }, Batch::Frames(frames, _)) => {
+            // Nothing of it was for lines of this encoding.
+            (_, Batch::Frames(_, 0)) => Delivery::Taken,
+            (
+                Self::WebSocket { sender, .. } | Self::Plain { sender, .. },
+                Batch::Frames(frames, _),
+            ) => {
                 // A line that gets more in this turn is written once, by its own task.
                 let taken = match last {
                     true => sender.try_write_batch(frames),
@@ -133,6 +150,20 @@ impl Line {
             (Self::Socket(socket), Batch::Packets(packets)) => socket.hand_over(packets, last),
             _ => Delivery::Closed,
         }
+    }
+
+    fn close_as_slow(&self) {
+        self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+    }
+
+    /// Ends the line because the server stops: with 1001, which every client knows, unless it is one
+    /// that knows more.
+    pub(crate) fn server_stops(&self) {
+        let code = match self {
+            Self::Plain { .. } => openline_protocol::close::GOING_AWAY,
+            _ => openline_protocol::close::SERVICE_RESTART,
+        };
+        self.close(code, "server stops");
     }
 
     pub(crate) fn close(&self, code: u16, reason: &str) {
@@ -155,6 +186,11 @@ impl Line {
                 let closing = sender.close(ending.code, &ending.reason);
                 debug_assert!(closing.is_ok(), "a code that may not be sent: {}", ending.code);
             }
+            // Its vocabulary has no word for it.
+            Self::Plain { sender, .. } => {
+                let closing = sender.close(ending.code, &ending.reason);
+                debug_assert!(closing.is_ok(), "a code that may not be sent: {}", ending.code);
+            }
             Self::Mailbox(mailbox) => mailbox.close(ending),
             Self::Socket(socket) => socket.close(&ending),
         }
@@ -163,7 +199,7 @@ impl Line {
     /// Bytes that wait for the client.
     pub(crate) fn queued_bytes(&self) -> usize {
         match self {
-            Self::WebSocket { sender, .. } => sender.queued_bytes(),
+            Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => sender.queued_bytes(),
             Self::Mailbox(mailbox) => mailbox.bytes(),
             Self::Socket(socket) => socket.queued_bytes(),
         }
@@ -172,8 +208,12 @@ impl Line {
     /// Sends this line alone an event, or asks it something. One that is gone or does not keep up is
     /// dealt with by its own policy.
     pub(crate) fn emit(&self, event: &str, payload: &Payload, question: Option<u64>) {
-        if let Self::Socket(socket) = self {
-            return socket.emit(event, payload, question);
+        match self {
+            Self::Socket(socket) => return socket.emit(event, payload, question),
+            Self::Plain { form: Form::Raw, .. } => {
+                return self.send_raw(plain::as_it_is(&payload.to_data()));
+            }
+            _ => {}
         }
         let id = question.map(|number| Id::from(&*format!("s-{number}")));
         self.reply(&Reply::Answer { id: id.as_ref(), kind: event, data: &payload.to_data() });
@@ -182,9 +222,9 @@ impl Line {
     /// Sends a message as it is.
     pub(crate) fn send_raw(&self, message: Message) {
         match self {
-            Self::WebSocket { sender, .. } => {
+            Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => {
                 if let Err(TrySendError::Full) = sender.try_send(message) {
-                    self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+                    self.close_as_slow();
                 }
             }
             Self::Mailbox(_) | Self::Socket(_) => {
@@ -193,9 +233,19 @@ impl Line {
         }
     }
 
+    /// Whether it is of an endpoint with a vocabulary of its own.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain { .. })
+    }
+
+    /// Whether the client has a way to answer questions.
+    pub(crate) fn takes_questions(&self) -> bool {
+        !matches!(self, Self::Plain { form: Form::Raw, .. })
+    }
+
     /// Whether the client knows protocol v1, and so what `subscribed` means.
     pub(crate) fn speaks_protocol(&self) -> bool {
-        !matches!(self, Self::Socket(_))
+        !self.is_plain() && !matches!(self, Self::Socket(_))
     }
 
     /// It gets from here on what is posted to a channel behind `head`. The hub is locked.
@@ -215,7 +265,7 @@ impl Line {
     /// For how long nothing has come from the client, where it would come here.
     pub(crate) fn quiet_for(&self) -> Option<Duration> {
         match self {
-            Self::WebSocket { sender, .. } => Some(sender.quiet_for()),
+            Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => Some(sender.quiet_for()),
             Self::Mailbox(_) | Self::Socket(_) => None,
         }
     }
@@ -223,7 +273,9 @@ impl Line {
     /// Waits until little waits for the line; false if it is closed.
     pub(crate) async fn drained(&self) -> bool {
         match self {
-            Self::WebSocket { sender, .. } => sender.flush().await.is_ok(),
+            Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => {
+                sender.flush().await.is_ok()
+            }
             Self::Mailbox(mailbox) => mailbox.drained().await,
             // One that does not keep up is closed.
             Self::Socket(_) => true,
@@ -232,6 +284,17 @@ impl Line {
 }
 
 pub(super) fn encode(encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
+    if let Some(form) = Form::of_encoding(encoding) {
+        let messages: Vec<_> = broadcasts.iter().filter_map(|each| form.broadcast(each)).collect();
+        let count = messages.len();
+        return Batch::Frames(PreparedBatch::new(messages), count);
+    }
+    // Who speaks protocol v1 would take it for the server's own.
+    let is_known = |broadcast: &&&Broadcast| match broadcast {
+        Broadcast::Event(event) => !BUILT_IN_TYPES.contains(&&*event.event),
+        _ => true,
+    };
+    let broadcasts: Vec<&Broadcast> = broadcasts.iter().filter(is_known).copied().collect();
     let format = if encoding == BINARY { Format::MessagePack } else { Format::Json };
     let written = broadcasts.iter().map(|broadcast| {
         let mut bytes = Vec::new();
@@ -249,7 +312,7 @@ pub(super) fn encode(encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
             Batch::Frames(frames, broadcasts.len())
         }
         _ => {
-            let letters = written.zip(broadcasts).map(|(bytes, broadcast)| Letter {
+            let letters = written.zip(&broadcasts).map(|(bytes, broadcast)| Letter {
                 text: text(bytes),
                 progress: progress_of_broadcast(broadcast),
             });

@@ -25,7 +25,7 @@ use crate::shard::{Shard, ShardMessage};
 pub(crate) use cursor::{CHANNELS_MAX, Cursor, Since};
 pub(crate) use ending::Ending;
 pub(crate) use fanout::{Delivered, Fanout};
-pub(crate) use line::{Line, Seat, write as write_broadcast};
+pub(crate) use line::{Line, Seat, write};
 #[cfg(test)]
 pub(crate) use mailbox::Progress;
 pub(crate) use mailbox::{Letter, Mailbox, NotTaken};

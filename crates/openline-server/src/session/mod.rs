@@ -8,6 +8,7 @@ mod expel;
 mod follow;
 mod permission;
 mod place;
+mod plain;
 mod presence;
 mod publish;
 mod read;
@@ -41,7 +42,7 @@ pub(crate) use authenticate::deadline_passed;
 pub(crate) use catch_up::catch_up;
 pub(crate) use expel::{Expelled, Whom};
 pub(crate) use follow::Opening;
-pub(crate) use place::Place;
+pub(crate) use place::{Place, newest};
 pub(crate) use read::no_such_position;
 pub(crate) use remote::Answered;
 use speed::Speed;
@@ -158,11 +159,11 @@ impl Session {
                     session.line.end(ending);
                 }
             }
-            Ok(None) if node.needs_token() => session.await_token(),
+            Ok(None) if !session.is_admitted() => session.await_token(),
             Ok(None) => {}
             Err(error) => {
                 session.refused = Some(Box::new(error));
-                if node.needs_token() {
+                if !session.is_admitted() {
                     session.await_token();
                 }
             }
@@ -175,6 +176,10 @@ impl Session {
 
     /// Says hello, with the subscriptions that the token asks for.
     pub(crate) async fn welcome(&mut self) {
+        if self.line.is_plain() {
+            // What is said first is up to the handlers.
+            return self.connect().await;
+        }
         let channels = match self.is_admitted() {
             true => self.subscribe_by_token().await,
             false => Vec::new(),
@@ -208,6 +213,9 @@ impl Session {
         &mut self,
         message: Message,
     ) -> Option<Pin<Box<dyn Future<Output = ()> + Send + '_>>> {
+        if self.line.is_plain() {
+            return Some(Box::pin(self.receive_plain(message)));
+        }
         let (format, input) = match message {
             Message::Text(text) => (Format::Json, text.into_bytes()),
             Message::Binary(bytes) => (Format::MessagePack, bytes),
@@ -225,6 +233,10 @@ impl Session {
     /// Tells the client that its message cannot be read; one that sends nothing else is closed.
     fn refuse_unreadable(&mut self, fault: Fault) {
         self.refuse(fault);
+        self.count_unreadable();
+    }
+
+    fn count_unreadable(&mut self) {
         let now = self.node.exchange.clock.now_ms();
         if self.unreadable.take(&UNREADABLE, now).is_err() {
             self.line.close(close::POLICY_VIOLATION, "too many messages that cannot be read");
@@ -298,7 +310,13 @@ impl Session {
     pub(crate) fn refuse(&self, fault: Fault) {
         self.node.metrics.refused(fault.code);
         self.node.log.request_refused(&self.client, fault.code, &fault.message);
-        self.reply(&Reply::Error(&fault));
+        match &self.app {
+            Some(app) if self.line.is_plain() => {
+                let id = fault.id.clone();
+                app.refuse(&self.line, id.as_ref(), &app::Refusal::of_fault(fault));
+            }
+            _ => self.reply(&Reply::Error(&fault)),
+        }
     }
 
     /// Ends a subscription by whoever asks for it: the client, or a token that is no more.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use openline_engine::{GoLive, Hub, Lagging, PageLimits, Query, SessionKey};
+use openline_engine::{GoLive, Hub, Lagging, Page, PageLimits, Query, SessionKey};
 use openline_protocol::{
     ChannelName, Data, ErrorCode, Fault, Joined, Member, Position, Publication, Recovery,
     SubscribedTo,
@@ -73,7 +73,7 @@ impl Place {
         room: &PageLimits,
     ) -> Result<Before, BrokerError> {
         let Some(since) = since else {
-            let page = self.page(channel, newest.unwrap_or(0), room).await?;
+            let page = page(&self.node, channel, newest.unwrap_or(0), room).await?;
             return Ok((Some(page.head), Recovery::None, page.publications));
         };
         let recovered = self.node.exchange.recover(channel, since, room).await?;
@@ -83,31 +83,6 @@ impl Place {
             Err(reason) => (Recovery::Unrecovered(reason), Vec::new()),
         };
         Ok((Some(recovered.head), recovery, messages))
-    }
-
-    async fn page(
-        &self,
-        channel: &ChannelName,
-        newest: u32,
-        room: &PageLimits,
-    ) -> Result<openline_engine::Page, BrokerError> {
-        let query = Query { limit: Some(newest as usize), ..Query::default() };
-        let page = self.node.exchange.query(channel, &query, room).await?;
-        page.map_err(|_| BrokerError::Unavailable)
-    }
-
-    /// What was published last, oldest first; nothing where nothing is kept.
-    pub(crate) async fn newest(
-        &self,
-        channel: &ChannelName,
-        newest: u32,
-        room: &PageLimits,
-    ) -> Result<Vec<Arc<Publication>>, Fault> {
-        if self.node.exchange.namespace(channel)?.history_size == 0 || newest == 0 {
-            return Ok(Vec::new());
-        }
-        let page = self.page(channel, newest, room).await.map_err(|error| error.fault())?;
-        Ok(page.publications)
     }
 
     /// Has what was read go live. The caller tells the client before it awaits anything.
@@ -205,6 +180,31 @@ impl Place {
             data: None,
         }
     }
+}
+
+/// What was published last, oldest first; nothing where nothing is kept.
+pub(crate) async fn newest(
+    node: &Node,
+    channel: &ChannelName,
+    newest: u32,
+    room: &PageLimits,
+) -> Result<Vec<Arc<Publication>>, Fault> {
+    if node.exchange.namespace(channel)?.history_size == 0 || newest == 0 {
+        return Ok(Vec::new());
+    }
+    let page = page(node, channel, newest, room).await.map_err(|error| error.fault())?;
+    Ok(page.publications)
+}
+
+async fn page(
+    node: &Node,
+    channel: &ChannelName,
+    newest: u32,
+    room: &PageLimits,
+) -> Result<Page, BrokerError> {
+    let query = Query { limit: Some(newest as usize), ..Query::default() };
+    let page = node.exchange.query(channel, &query, room).await?;
+    page.map_err(|_| BrokerError::Unavailable)
 }
 
 fn already_subscribed(channel: &ChannelName) -> Fault {

@@ -3,7 +3,6 @@
 mod deadlines;
 mod inbox;
 mod look;
-mod members;
 
 use std::fmt;
 use std::io;
@@ -13,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use openline_engine::{Broadcast, Hub, Lagging, Post};
-use openline_protocol::{ChannelName, close};
+use openline_protocol::ChannelName;
 use tokio::sync::{mpsc, watch};
 
 use crate::app::Mailing;
@@ -27,7 +26,6 @@ use crate::socketio::{JOURNAL, Journal};
 pub(crate) use deadlines::Deadlines;
 pub(crate) use inbox::Inbox;
 pub(crate) use look::{Look, look};
-pub(crate) use members::{Delivery, Members};
 
 /// Connections that may wait for a shard. Others wait in the system's backlog.
 const CONNECTIONS_MAX: usize = 256;
@@ -48,8 +46,6 @@ pub(crate) struct Shard {
     pub(crate) deadlines: Deadlines,
     /// Of connections of Engine.IO.
     pub(crate) heartbeats: Heartbeats,
-    /// The members of chat rooms.
-    pub(crate) members: Members,
     /// What was handed to its Socket.IO sockets. Who needs the hub too locks that first.
     journal: Mutex<Journal>,
 }
@@ -85,24 +81,21 @@ pub(crate) struct ShardInput {
     pub(crate) shard: Arc<Shard>,
     pub(crate) connections: mpsc::Sender<TcpStream>,
     arriving: mpsc::Receiver<TcpStream>,
-    deliveries: mpsc::Receiver<Delivery>,
 }
 
 /// The shards of a server.
 pub(crate) fn inputs(threads: NonZeroUsize) -> Vec<ShardInput> {
     let input = |index| {
         let (connections, arriving) = mpsc::channel(CONNECTIONS_MAX);
-        let (members, deliveries) = Members::new();
         let shard = Arc::new(Shard {
             index: u16::try_from(index).expect("there are fewer threads than that"),
             hub: Mutex::default(),
             inbox: Inbox::default(),
             deadlines: Deadlines::default(),
             heartbeats: Heartbeats::default(),
-            members,
             journal: Mutex::new(Journal::new(JOURNAL)),
         });
-        ShardInput { shard, connections, arriving, deliveries }
+        ShardInput { shard, connections, arriving }
     };
     (0..threads.get()).map(input).collect()
 }
@@ -159,7 +152,7 @@ impl Shard {
 
     fn close_all(&self) {
         for (_, seat) in self.hub().lines() {
-            seat.line.close(close::SERVICE_RESTART, "server stops");
+            seat.line.server_stops();
         }
     }
 }
@@ -170,11 +163,10 @@ pub(crate) async fn run(
     node: Arc<Node>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let ShardInput { shard, connections, arriving, deliveries } = input;
+    let ShardInput { shard, connections, arriving } = input;
     // The accepting thread holds the other end; ours would keep it open.
     drop(connections);
     tokio::spawn(deliver_all(shard.clone(), node.clone()));
-    tokio::spawn(members::deliver_all(shard.clone(), deliveries));
     tokio::spawn(deadlines::watch(shard.clone(), node.clone()));
     tokio::spawn(engine::watch(shard.clone(), node.clone()));
     tokio::select! {
@@ -182,7 +174,6 @@ pub(crate) async fn run(
         _ = stop.wait_for(|stop| *stop) => {}
     }
     shard.close_all();
-    shard.members.close_all();
     shard.heartbeats.close_all();
     tokio::time::sleep(STOP_GRACE).await;
     shard.heartbeats.clear();

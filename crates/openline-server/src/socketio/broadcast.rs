@@ -7,7 +7,7 @@ use openline_protocol::{Data, Format};
 use super::engine::Message;
 use super::packet::{self, Arguments, Encoded, is_reserved};
 use crate::app::{Arity, Payload};
-use crate::exchange::write_broadcast;
+use crate::exchange::write;
 
 /// An event without a name, or one whose name clients keep for themselves.
 const UNNAMED: &str = "message";
@@ -47,7 +47,7 @@ pub(super) fn engine_messages(encoded: Encoded) -> impl Iterator<Item = Message>
 /// The fields of a message of protocol v1, without its type.
 fn fields(broadcast: &Broadcast) -> Data {
     let mut text = Vec::new();
-    write_broadcast(broadcast, Format::Json, &mut text);
+    write(broadcast, Format::Json, &mut text);
     let mut fields: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&text).unwrap_or_default();
     fields.remove("type");

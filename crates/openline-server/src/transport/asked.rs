@@ -57,6 +57,13 @@ impl Asked {
         Ok(asked)
     }
 
+    /// The ticket alone, where the rest is somebody else's.
+    pub(super) fn ticket(query: Option<&str>) -> Result<Option<Token>, Rejection> {
+        let mut pairs = query.unwrap_or_default().split('&');
+        let found = pairs.find_map(|pair| pair.strip_prefix("ticket="));
+        found.map(|value| Ok(Token::new(decoded("ticket", value)?))).transpose()
+    }
+
     fn add_channel(&mut self, name: &str) -> Result<(), Rejection> {
         let channel = ChannelName::new(name).map_err(|error| {
             Rejection::new(StatusCode::BAD_REQUEST, "bad_channel", error.to_string())

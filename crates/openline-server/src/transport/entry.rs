@@ -116,6 +116,29 @@ pub(crate) async fn enter_without_line<B>(
     enter_by_request(node, request, peer, Kind::New, asked.ticket.as_ref()).await
 }
 
+/// As [`enter_by_request`], for a line whose messages are its own: a ticket may stand in the address,
+/// of which the rest is for the application.
+pub(crate) async fn enter_endpoint<B>(
+    node: &Node,
+    request: &Request<B>,
+    peer: IpAddr,
+) -> Result<Visitor, Rejection> {
+    let ticket = Asked::ticket(request.uri().query())?;
+    enter_by_request(node, request, peer, Kind::New, ticket.as_ref()).await
+}
+
+/// Lets a client in where everybody may come. Nobody knows who it is.
+pub(crate) fn enter_without_token<B>(
+    node: &Node,
+    request: &Request<B>,
+    peer: IpAddr,
+) -> Result<Visitor, Rejection> {
+    let (address, slot) = admit(node, request, peer, Kind::New)?;
+    let client = new_client_id();
+    node.log.session_opened(&client, "websocket", address);
+    Ok(Visitor { client, address, slot, identity: Ok(None) })
+}
+
 /// Who it is whose token came with the request; it needs one.
 pub(crate) async fn identify<B>(node: &Node, request: &Request<B>) -> Result<Identity, Rejection> {
     match credential(node, request)? {

@@ -12,5 +12,7 @@ mod web;
 pub(crate) mod websocket;
 
 pub(crate) use deadline::WriteDeadline;
-pub(crate) use entry::{Visitor, enter, enter_as, enter_without_line};
+pub(crate) use entry::{
+    Visitor, enter, enter_as, enter_endpoint, enter_without_line, enter_without_token,
+};
 pub(crate) use kept::KeptSessions;

@@ -7,6 +7,7 @@ use openline_ws::{
     CloseReason, Config, Limits, QueueOptions, Reader, SlowConsumer, Timeouts, WebSocket,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
 
 use super::Visitor;
 use crate::config::{self, Config as ServerConfig};
@@ -56,9 +57,16 @@ where
     let (slot, client) = (Some(slot), Some(client));
     let handlers = node.operator.doors.exchange();
     let arrival = Arrival { transport, line, identity, slot, client, address, handlers };
+    drop(run(reader, Session::open(&node, &shard, arrival)));
+}
+
+/// Serves the line of a session that has begun, in a task of its own.
+pub(crate) fn run<S>(reader: Reader<S>, session: Session) -> JoinHandle<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     // Boxed, because a future holds what it was given once more as what it works with.
-    let session = Box::new(Session::open(&node, &shard, arrival));
-    drop(tokio::spawn(serve(reader, session)));
+    tokio::spawn(serve(reader, Box::new(session)))
 }
 
 async fn serve<S>(mut reader: Reader<S>, mut session: Box<Session>)

@@ -1,0 +1,126 @@
+//! Rooms that plain lines share with others.
+
+use openline_server::app::{EndpointOptions, Handlers};
+use serde_json::{Value, json};
+
+use super::support::talk::Talk;
+use super::{line, serve, serve_and};
+
+fn rooms() -> Handlers {
+    Handlers::new()
+        .rooms("r")
+        .on("join", async |cx, data: Value| cx.join(data["room"].as_str().unwrap()).await)
+        .on("say", async |cx, data: Value| {
+            cx.namespace().to("a").emit("said", &json!({ "text": data["text"] })).await
+        })
+        .on("type", async |cx, (): ()| cx.to("a").emit("typing", &json!({ "who": "me" })).await)
+        .on("union", async |cx, (): ()| {
+            cx.namespace().to("a").to("b").emit("presence", &json!({ "list": [1] })).await
+        })
+}
+
+async fn member(line: &mut Talk) {
+    line.ask(&json!({ "type": "join", "id": "j", "room": "a" })).await;
+}
+
+async fn next_of(line: &mut Talk, kind: &str) -> Value {
+    loop {
+        let came = line.next().await.unwrap();
+        if came["type"] == kind {
+            return came;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_in_a_room_is_the_object_that_was_written() {
+    let server = serve(&rooms());
+    let (mut ann, mut ben) = (line(&server).await, line(&server).await);
+    member(&mut ann).await;
+    member(&mut ben).await;
+    ann.send(&json!({ "type": "say", "text": "hi" })).await;
+    for line in [&mut ann, &mut ben] {
+        assert_eq!(next_of(line, "said").await, json!({ "type": "said", "text": "hi" }));
+    }
+}
+
+#[tokio::test]
+async fn joining_says_nothing_but_its_answer() {
+    let server = serve_and(&EndpointOptions::new().without_presence(), &rooms(), |builder| builder);
+    let mut line = line(&server).await;
+    line.send(&json!({ "type": "join", "id": 1, "room": "a" })).await;
+    assert_eq!(line.next().await.unwrap(), json!({ "type": "join", "id": 1 }));
+    line.send(&json!({ "type": "say", "text": "hi" })).await;
+    assert_eq!(line.next().await.unwrap(), json!({ "type": "said", "text": "hi" }));
+}
+
+#[tokio::test]
+async fn plain_lines_and_subscribers_hear_each_other() {
+    let server = serve(&rooms());
+    let mut page = line(&server).await;
+    member(&mut page).await;
+    let mut client = Talk::greeted(&server.url("/ws")).await.0;
+    client.ask(&json!({ "type": "subscribe", "id": 1, "channel": "r:a" })).await;
+    page.send(&json!({ "type": "say", "text": "hi" })).await;
+    let heard = next_of(&mut client, "said").await;
+    assert_eq!((&heard["channel"], &heard["data"]), (&json!("r:a"), &json!({ "text": "hi" })));
+    next_of(&mut page, "said").await;
+    for (data, heard) in [
+        (json!({ "n": 1 }), json!({ "type": "e", "n": 1 })),
+        (json!([1]), json!({ "type": "e", "data": [1] })),
+    ] {
+        let publish =
+            json!({ "type": "publish", "id": 2, "channel": "r:a", "event": "e", "data": data });
+        client.ask(&publish).await;
+        assert_eq!(next_of(&mut page, "e").await, heard);
+    }
+    let publish = json!({ "type": "publish", "id": 3, "channel": "r:a", "data": { "n": 2 } });
+    client.ask(&publish).await;
+    assert_eq!(next_of(&mut page, "message").await, json!({ "type": "message", "n": 2 }));
+}
+
+#[tokio::test]
+async fn who_comes_and_types_is_told_unless_that_is_not_wanted() {
+    let loud = rooms();
+    let server = serve_and(&EndpointOptions::new(), &loud, |builder| {
+        builder.plain_with("/quiet", EndpointOptions::new().without_presence(), rooms())
+    });
+    let mut loud = line(&server).await;
+    let mut quiet = Talk::open(&server.url("/quiet"), None).await;
+    member(&mut quiet).await;
+    member(&mut loud).await;
+    let mut client = Talk::greeted(&server.url("/ws")).await.0;
+    client.ask(&json!({ "type": "subscribe", "id": 1, "channel": "r:a" })).await;
+    let told = next_of(&mut loud, "presence").await;
+    assert_eq!(told["channel"], "r:a");
+    assert!(told["data"]["joined"].is_array(), "{told}");
+    client.ask(&json!({ "type": "typing", "id": 2, "channel": "r:a", "isTyping": true })).await;
+    let told = next_of(&mut loud, "typing").await;
+    assert_eq!((&told["channel"], &told["isTyping"]), (&json!("r:a"), &json!(true)));
+    loud.send(&json!({ "type": "say", "text": "last" })).await;
+    assert_eq!(quiet.next().await.unwrap(), json!({ "type": "said", "text": "last" }));
+}
+
+#[tokio::test]
+async fn events_called_as_built_in_types_reach_those_with_their_own_vocabulary() {
+    let server = serve_and(&EndpointOptions::new().without_presence(), &rooms(), |builder| builder);
+    let (mut ann, mut ben) = (line(&server).await, line(&server).await);
+    member(&mut ann).await;
+    member(&mut ben).await;
+    let mut client = Talk::greeted(&server.url("/ws")).await.0;
+    client.ask(&json!({ "type": "subscribe", "id": 1, "channel": "r:a" })).await;
+    ann.send(&json!({ "type": "type" })).await;
+    ann.send(&json!({ "type": "union" })).await;
+    ann.send(&json!({ "type": "say", "text": "last" })).await;
+    assert_eq!(ben.next().await.unwrap(), json!({ "type": "typing", "who": "me" }));
+    assert_eq!(ben.next().await.unwrap(), json!({ "type": "presence", "list": [1] }));
+    assert_eq!(ben.next().await.unwrap()["type"], "said");
+    assert_eq!(ann.next().await.unwrap()["type"], "presence", "she is no other");
+    loop {
+        let came = client.next().await.unwrap();
+        assert!(came.get("who").is_none() && came["data"].get("list").is_none(), "{came}");
+        if came["type"] == "said" {
+            break;
+        }
+    }
+}
