@@ -1,9 +1,11 @@
 //! Rooms that plain lines share with others.
 
 use openline_server::app::{EndpointOptions, Handlers};
+use openline_server::{Config, Server};
 use serde_json::{Value, json};
 
 use super::support::talk::Talk;
+use super::support::{RawLine, TestServer, soon};
 use super::{line, serve, serve_and};
 
 fn rooms() -> Handlers {
@@ -123,4 +125,64 @@ async fn events_called_as_built_in_types_reach_those_with_their_own_vocabulary()
             break;
         }
     }
+}
+
+/// A server whose handlers flood a room, with lines that hold little.
+fn flood(history: u32) -> TestServer {
+    let flags = [("limits.queue", "64KiB"), ("limits.slow_consumer", "gap")];
+    let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let mut config = Config::load(None, [], flags).unwrap();
+    config.namespace.default.history_size = history;
+    let handlers = rooms().on("flood", async |cx, (): ()| {
+        for n in 0..400 {
+            let text = "a".repeat(20_000);
+            cx.namespace().to("a").emit("said", &json!({ "n": n, "text": text })).await.unwrap();
+        }
+    });
+    let options = EndpointOptions::new().without_presence();
+    TestServer::with_handlers(config, Server::builder().plain_with("/app", options, handlers))
+}
+
+/// What a line hears that begins to read when all has been said, up to the last of it.
+async fn heard_late(server: &TestServer) -> Vec<Value> {
+    let mut sleeper = RawLine::open_narrow(server.address(), "/app").await;
+    sleeper.send(0x81, br#"{"type":"join","id":1,"room":"a"}"#).await;
+    let mut text =
+        |frame: super::support::Frame| -> Value { serde_json::from_slice(&frame.payload).unwrap() };
+    assert_eq!(text(sleeper.read().await.unwrap())["id"], 1);
+    let mut speaker = line(server).await;
+    speaker.ask(&json!({ "type": "flood", "id": 1 })).await;
+    let mut heard = Vec::new();
+    soon(async {
+        // The last is said again until it comes, as it may be what is missing.
+        speaker.send(&json!({ "type": "say", "text": "last" })).await;
+        loop {
+            let came = text(sleeper.read().await.unwrap());
+            let is_end = came["text"] == "last" || came["type"] == "unrecovered";
+            heard.push(came);
+            if is_end {
+                return;
+            }
+        }
+    })
+    .await;
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_slow_line_missed_comes_from_the_history() {
+    let server = flood(1000);
+    let heard = heard_late(&server).await;
+    let numbers: Vec<u64> = heard.iter().filter_map(|said| said["n"].as_u64()).collect();
+    assert_eq!(numbers, (0..400).collect::<Vec<_>>());
+    assert_eq!(heard.last().unwrap()["text"], "last");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_there_is_no_history_the_gap_is_an_event() {
+    let server = flood(0);
+    let heard = heard_late(&server).await;
+    let gap = json!({ "type": "unrecovered", "channel": "r:a", "reason": "limit" });
+    assert_eq!(heard.last(), Some(&gap));
+    assert!(heard.len() < 400, "{}", heard.len());
 }
