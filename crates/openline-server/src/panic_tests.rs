@@ -16,12 +16,13 @@ use openline_ws::{CloseCode, Config, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::watch;
 
-use crate::echo;
+use crate::app::Doors;
 use crate::guard::Kind;
 use crate::node::{self, Node};
 use crate::plain::{Door, Guest, spawn};
 use crate::shard::{self, Shard};
 use crate::transport::Visitor;
+use crate::{chat, echo};
 
 /// A transport that panics once, at the first read after it was armed.
 struct Trap {
@@ -106,7 +107,9 @@ async fn an_echo_lines_panic_closes_it_with_1011() {
 fn chat_shard() -> (Arc<Shard>, Arc<Node>, watch::Sender<bool>) {
     let input = shard::inputs(NonZeroUsize::MIN).remove(0);
     let shard = input.shard.clone();
-    let node = Arc::new(node::for_test([shard.clone()].into()));
+    let mut doors = Doors::default();
+    chat::serve(&mut doors);
+    let node = Arc::new(node::for_test_with([shard.clone()].into(), doors));
     let stop = watch::Sender::new(false);
     tokio::spawn(shard::run(input, node.clone(), stop.subscribe()));
     (shard, node, stop)

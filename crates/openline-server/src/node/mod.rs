@@ -28,9 +28,9 @@ use crate::webhook::Webhooks;
 
 pub(crate) use ask::Asking;
 pub use start::StartError;
-#[cfg(test)]
-pub(crate) use start::for_test;
 pub(crate) use start::{Parts, start, verifier};
+#[cfg(test)]
+pub(crate) use start::{for_test, for_test_with};
 
 /// What all threads share.
 pub(crate) struct Node {

@@ -153,10 +153,16 @@ fn name(address: SocketAddr) -> Box<str> {
 /// A node that keeps nothing.
 #[cfg(test)]
 pub(crate) fn for_test(shards: Arc<[Arc<Shard>]>) -> Node {
+    for_test_with(shards, Doors::default())
+}
+
+/// As [`for_test`], with these doors.
+#[cfg(test)]
+pub(crate) fn for_test_with(shards: Arc<[Arc<Shard>]>, doors: Doors) -> Node {
     let config = Config { ephemeral: true, ..Config::default() };
     let address = config.listen;
     let (_, stop) = watch::channel(false);
-    let (log, doors) = (Log::quiet(), Doors::default());
+    let log = Log::quiet();
     let (config, mounts) = (Arc::new(config), engine::Mounts::default());
     start(Parts { config, shards, address, log, mounts, stop, doors, handler_threads: None })
         .expect("the default configuration works")
