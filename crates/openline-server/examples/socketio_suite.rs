@@ -7,13 +7,15 @@
 
 use std::time::Duration;
 
-use openline_server::app::{Binary, Context, Handlers, Payload, Refusal};
+use openline_server::app::{Binary, Context, Handlers, Payload, Refusal, SocketIo};
 use openline_server::{Config, Server};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let (config, options) = settings()?;
     let server = Server::builder()
+        .socket_io(options)
         .engine_io("/engine.io/", raw())
         .handlers(echoes())
         .namespace("/custom", echoes())
@@ -21,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .namespace("/rooms", rooms())
         // Sends nothing by itself: what a client gets there it was sent by another.
         .namespace("/quiet", quiet())
-        .bind(config()?)?;
+        .bind(config)?;
     println!("listening on http://{}", server.local_addr());
     server.run()?;
     Ok(())
@@ -199,25 +201,26 @@ struct Typing {
     who: String,
 }
 
-fn config() -> Result<Config, Box<dyn std::error::Error>> {
-    let mut flags = Vec::new();
+/// What the arguments say.
+fn settings() -> Result<(Config, SocketIo), Box<dyn std::error::Error>> {
+    let mut flags = vec![("ephemeral".to_owned(), "true".to_owned())];
+    let mut port = "0".to_owned();
+    let mut options = SocketIo::new().recovery(None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{argument} wants a value"))?;
-        let (key, value) = match &*argument {
-            "--listen" => ("listen", format!("127.0.0.1:{value}")),
-            "--origin" => ("http.allowed_origins", value),
-            "--ping-interval" => ("socketio.ping_interval", format!("{value}ms")),
-            "--ping-timeout" => ("socketio.ping_timeout", format!("{value}ms")),
-            "--connect-timeout" => ("socketio.connect_timeout", format!("{value}ms")),
-            "--recovery" => ("socketio.recovery", format!("{value}ms")),
+        let time = || value.parse().map(Duration::from_millis);
+        match &*argument {
+            "--ping-interval" => options = options.ping_interval(time()?),
+            "--ping-timeout" => options = options.ping_timeout(time()?),
+            "--connect-timeout" => options = options.connect_timeout(time()?),
+            "--recovery" => options = options.recovery(Some(time()?)),
+            "--origin" => flags.push(("http.allowed_origins".to_owned(), value)),
+            "--listen" => port = value,
             _ => return Err(format!("there is no argument {argument}").into()),
-        };
-        flags.push((key.to_owned(), value));
+        }
     }
-    flags.extend(
-        [("listen", "127.0.0.1:0"), ("ephemeral", "true")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned())),
-    );
-    Config::read(None, [], flags).map_err(|errors| format!("{errors:?}").into())
+    flags.push(("listen".to_owned(), format!("127.0.0.1:{port}")));
+    let config = Config::read(None, [], flags).map_err(|errors| format!("{errors:?}"))?;
+    Ok((config, options))
 }
