@@ -163,7 +163,17 @@ impl Client {
     }
 
     /// Has a raw message handled. There is no way to answer but to send something.
-    pub(crate) async fn raw<A: Send + 'static>(self: &Arc<Self>, hook: &Hook<A>, message: A) {
+    /// `waits` until that was done.
+    pub(crate) async fn raw<A: Send + 'static>(
+        self: &Arc<Self>,
+        hook: &Hook<A>,
+        message: A,
+        waits: bool,
+    ) {
+        if waits {
+            let done = self.hook_and_wait(hook, message).await;
+            return self.note(done.map(|()| Answer::BuiltIn));
+        }
         let client = self.clone();
         self.call_hook(hook, message, Box::new(move |result| client.note(result))).await;
     }

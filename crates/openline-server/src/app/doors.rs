@@ -90,7 +90,15 @@ impl Doors {
 
     /// The endpoint at a path, with what the path has in the place of its parameter.
     pub(crate) fn endpoint(&self, path: &str) -> Option<(&Arc<Endpoint>, Box<str>)> {
-        self.endpoints.iter().find_map(|endpoint| Some((endpoint, endpoint.path.matches(path)?)))
+        let lines = self.endpoints.iter().filter(|endpoint| endpoint.wire != Wire::EngineIo);
+        lines.into_iter().find_map(|endpoint| Some((endpoint, endpoint.path.matches(path)?)))
+    }
+}
+
+impl Endpoint {
+    /// The path, without a parameter.
+    pub(crate) fn path(&self) -> &str {
+        &self.path.fixed
     }
 }
 

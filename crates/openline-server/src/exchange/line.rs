@@ -24,6 +24,9 @@ pub(crate) const BINARY: Encoding = 1;
 /// Readers that are no WebSocket.
 pub(crate) const MAILBOX: Encoding = 2;
 
+/// Engine.IO connections without sockets. Those between are of [`Form`]s.
+pub(crate) const ENGINE: Encoding = 15;
+
 /// Where a session's messages go. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub(crate) enum Line {
@@ -39,6 +42,8 @@ pub(crate) enum Line {
     Mailbox(Arc<Mailbox>),
     /// It gets events, and no answers in the words of protocol v1.
     Socket(Arc<Socket>),
+    /// An Engine.IO connection without sockets, whose messages are as handlers send them.
+    Engine(Arc<engine::Outlet>),
 }
 
 /// What a thread knows of a session.
@@ -84,6 +89,7 @@ impl Line {
             Self::Plain { form, .. } => form.encoding(),
             Self::Mailbox(_) => MAILBOX,
             Self::Socket(socket) => socket.encoding(),
+            Self::Engine(_) => ENGINE,
         }
     }
 
@@ -110,6 +116,11 @@ impl Line {
                     mailbox.give_up();
                 }
             }
+            Self::Engine(_) => match Form::Raw.reply(reply) {
+                plain::Told::Message(message) => self.send_raw(message),
+                plain::Told::Nothing => {}
+                plain::Told::End => self.close_as_slow(),
+            },
             Self::Socket(_) => {}
         }
     }
@@ -148,6 +159,7 @@ impl Line {
                 Err(NotTaken::Closed) => Delivery::Closed,
             },
             (Self::Socket(socket), Batch::Packets(packets)) => socket.hand_over(packets, last),
+            (Self::Engine(outlet), Batch::Packets(packets)) => outlet.send_batch(packets, last),
             _ => Delivery::Closed,
         }
     }
@@ -193,6 +205,7 @@ impl Line {
             }
             Self::Mailbox(mailbox) => mailbox.close(ending),
             Self::Socket(socket) => socket.close(&ending),
+            Self::Engine(outlet) => outlet.close(ending.code, &ending.reason),
         }
     }
 
@@ -202,6 +215,7 @@ impl Line {
             Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => sender.queued_bytes(),
             Self::Mailbox(mailbox) => mailbox.bytes(),
             Self::Socket(socket) => socket.queued_bytes(),
+            Self::Engine(outlet) => outlet.queued_bytes(),
         }
     }
 
@@ -210,7 +224,7 @@ impl Line {
     pub(crate) fn emit(&self, event: &str, payload: &Payload, question: Option<u64>) {
         match self {
             Self::Socket(socket) => return socket.emit(event, payload, question),
-            Self::Plain { form: Form::Raw, .. } => {
+            Self::Plain { form: Form::Raw, .. } | Self::Engine(_) => {
                 return self.send_raw(plain::as_it_is(&payload.to_data()));
             }
             _ => {}
@@ -227,6 +241,11 @@ impl Line {
                     self.close_as_slow();
                 }
             }
+            Self::Engine(outlet) => {
+                if outlet.send(&[engine::Message::from(message)]) == Err(NotTaken::Full) {
+                    self.close_as_slow();
+                }
+            }
             Self::Mailbox(_) | Self::Socket(_) => {
                 debug_assert!(false, "raw endpoints have lines of their own");
             }
@@ -240,12 +259,12 @@ impl Line {
 
     /// Whether the client has a way to answer questions.
     pub(crate) fn takes_questions(&self) -> bool {
-        !matches!(self, Self::Plain { form: Form::Raw, .. })
+        !matches!(self, Self::Plain { form: Form::Raw, .. } | Self::Engine(_))
     }
 
     /// Whether the client knows protocol v1, and so what `subscribed` means.
     pub(crate) fn speaks_protocol(&self) -> bool {
-        !self.is_plain() && !matches!(self, Self::Socket(_))
+        matches!(self, Self::WebSocket { .. } | Self::Mailbox(_))
     }
 
     /// It gets from here on what is posted to a channel behind `head`. The hub is locked.
@@ -266,7 +285,7 @@ impl Line {
     pub(crate) fn quiet_for(&self) -> Option<Duration> {
         match self {
             Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => Some(sender.quiet_for()),
-            Self::Mailbox(_) | Self::Socket(_) => None,
+            Self::Mailbox(_) | Self::Socket(_) | Self::Engine(_) => None,
         }
     }
 
@@ -278,12 +297,17 @@ impl Line {
             }
             Self::Mailbox(mailbox) => mailbox.drained().await,
             // One that does not keep up is closed.
-            Self::Socket(_) => true,
+            Self::Socket(_) | Self::Engine(_) => true,
         }
     }
 }
 
 pub(super) fn encode(encoding: Encoding, broadcasts: &[&Broadcast]) -> Batch {
+    if encoding == ENGINE {
+        let messages: Vec<_> = broadcasts.iter().filter_map(|each| plain::bare(each)).collect();
+        let messages: Vec<_> = messages.into_iter().map(engine::Message::from).collect();
+        return Batch::Packets(engine::Batch::new(&messages));
+    }
     if let Some(form) = Form::of_encoding(encoding) {
         let messages: Vec<_> = broadcasts.iter().filter_map(|each| form.broadcast(each)).collect();
         let count = messages.len();

@@ -43,6 +43,7 @@ impl Door {
             Wire::Plain => {
                 Form::Plain(Style { repeats: options.repeats, is_quiet: options.is_quiet })
             }
+            // Those over Engine.IO have connections of their own.
             Wire::Raw | Wire::EngineIo => Form::Raw,
         }
     }

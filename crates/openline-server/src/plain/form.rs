@@ -98,13 +98,7 @@ impl Form {
 
     /// Writes a broadcast, where it is for such lines.
     pub(crate) fn broadcast(self, broadcast: &Broadcast) -> Option<Prepared> {
-        let (event, data) = match broadcast {
-            Broadcast::Publication(publication) => {
-                (publication.event.as_deref().unwrap_or("message"), &publication.data)
-            }
-            Broadcast::Event(event) => (&*event.event, &event.data),
-            Broadcast::Presence(_) | Broadcast::Typing(_) => return self.change(broadcast),
-        };
+        let Some((event, data)) = said(broadcast) else { return self.change(broadcast) };
         match (self, data) {
             (Self::Raw, data) => Some(prepared(as_it_is(data))),
             (Self::Plain(style), Data::Json(text)) => {
@@ -126,6 +120,22 @@ impl Form {
         write(broadcast, Format::Json, &mut bytes);
         Some(Prepared::text(object::again(json_text(bytes), style.repeats)))
     }
+}
+
+/// What was said, and under what name; none where it is about who is there.
+fn said(broadcast: &Broadcast) -> Option<(&str, &Data)> {
+    match broadcast {
+        Broadcast::Publication(publication) => {
+            Some((publication.event.as_deref().unwrap_or("message"), &publication.data))
+        }
+        Broadcast::Event(event) => Some((&*event.event, &event.data)),
+        Broadcast::Presence(_) | Broadcast::Typing(_) => None,
+    }
+}
+
+/// A broadcast without an envelope, where it has something to say.
+pub(crate) fn bare(broadcast: &Broadcast) -> Option<Message> {
+    said(broadcast).map(|(_, data)| as_it_is(data))
 }
 
 /// A message without an envelope: a text as text, bytes as a binary message, anything else as JSON.

@@ -8,5 +8,5 @@ mod object;
 mod read;
 
 pub(crate) use door::{Door, Guest, enter, spawn};
-pub(crate) use form::{Form, Told, as_it_is};
+pub(crate) use form::{Form, Told, as_it_is, bare};
 pub(crate) use read::{Incoming, Unreadable};

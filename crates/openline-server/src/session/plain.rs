@@ -23,7 +23,7 @@ impl Session {
         });
         match form {
             Form::Plain(_) => self.receive_object(&app, message).await,
-            Form::Raw => self.receive_raw(&app, message).await,
+            Form::Raw => self.receive_raw(&app, message, false).await,
         }
     }
 
@@ -58,7 +58,18 @@ impl Session {
         app.dispatch(event, payload, is_wanted, Box::new(respond)).await;
     }
 
-    async fn receive_raw(&mut self, app: &Arc<Client>, message: Message) {
+    /// A message of a raw endpoint over Engine.IO. Its client may ask for what it is answered with by
+    /// its next request, so the handler is waited for.
+    pub(crate) async fn receive_and_wait(&mut self, message: Message) {
+        let Some(app) = self.app.clone() else { return };
+        self.node.metrics.received(match &message {
+            Message::Text(text) => text.len(),
+            Message::Binary(bytes) => bytes.len(),
+        });
+        self.receive_raw(&app, message, true).await;
+    }
+
+    async fn receive_raw(&mut self, app: &Arc<Client>, message: Message, waits: bool) {
         let command = Command::Other { kind: "message".into(), data: None };
         if let Err(fault) = self.take_note(&command) {
             return self.refuse_speed(fault);
@@ -66,11 +77,11 @@ impl Session {
         let hooks = &app.set.hooks;
         let refused = match message {
             Message::Text(text) => match &hooks.text {
-                Some(hook) => return app.raw(hook, text.into()).await,
+                Some(hook) => return app.raw(hook, text.into(), waits).await,
                 None => "binary messages only",
             },
             Message::Binary(bytes) => match &hooks.binary {
-                Some(hook) => return app.raw(hook, bytes).await,
+                Some(hook) => return app.raw(hook, bytes, waits).await,
                 None => "text messages only",
             },
         };

@@ -14,6 +14,7 @@
 //! *Invariant:* what is written into the journal is handed to the sockets under the journal's lock.
 //! Who needs both holds the lock of the hub first.
 
+mod bare;
 mod broadcast;
 mod connect;
 mod connection;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use engine::{Message, Mounts};
 use openline_engine::{Encoding, JournalLimits};
 
-use crate::app::Doors;
+use crate::app::{Doors, Wire};
 use crate::config::Config;
 
 pub(crate) use broadcast::messages;
@@ -60,6 +61,11 @@ pub(crate) fn mounts(config: &Config, doors: &Doors) -> Mounts {
         let options = doors.socket_io.clone();
         let engine = options.engine();
         mounts.add(PATH, engine, config, Arc::new(connection::Gateway::new(options)));
+    }
+    let bare = doors.endpoints.iter().filter(|endpoint| endpoint.wire == Wire::EngineIo);
+    for endpoint in bare {
+        let engine = doors.socket_io.engine();
+        mounts.add(endpoint.path(), engine, config, Arc::new(bare::Bare(endpoint.clone())));
     }
     mounts
 }

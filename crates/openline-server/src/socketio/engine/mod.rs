@@ -39,6 +39,7 @@ use std::time::Duration;
 use ::http::Request;
 use bytes::Bytes;
 use bytestring::ByteString;
+use openline_ws::Message as Frame;
 
 use crate::node::Node;
 use crate::shard::Shard;
@@ -58,6 +59,15 @@ pub(crate) use refusal::forbidden;
 pub(crate) enum Message {
     Text(ByteString),
     Binary(Bytes),
+}
+
+impl From<Frame> for Message {
+    fn from(frame: Frame) -> Self {
+        match frame {
+            Frame::Text(text) => Self::Text(text),
+            Frame::Binary(bytes) => Self::Binary(bytes),
+        }
+    }
 }
 
 /// What stands on a connection.
