@@ -8,7 +8,6 @@ use super::handlers::Handlers;
 use crate::config::Config;
 use crate::node::StartError;
 use crate::server::Server;
-use crate::socketio::SocketIo;
 
 /// A server with handlers of its own. Made by [`Server::builder`].
 #[derive(Debug, Default)]
@@ -29,12 +28,6 @@ impl ServerBuilder {
     /// The handlers of another namespace of Socket.IO, such as `/admin`.
     pub fn namespace(mut self, name: &str, handlers: Handlers) -> Self {
         self.doors.serve_namespace(name, handlers);
-        self
-    }
-
-    /// How Socket.IO clients are served.
-    pub fn socket_io(mut self, options: SocketIo) -> Self {
-        self.doors.socket_io = options;
         self
     }
 

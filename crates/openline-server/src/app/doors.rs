@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::endpoint_options::EndpointOptions;
 use super::handlers::{Handlers, Set};
 use crate::session::Served;
-use crate::socketio::{NAMESPACES_MAX, SocketIo};
+use crate::socketio::NAMESPACES_MAX;
 
 /// Which handlers serve what comes where.
 #[derive(Debug, Default)]
@@ -16,8 +16,6 @@ pub(crate) struct Doors {
     exchange: Option<Arc<Set>>,
     /// Namespaces of Socket.IO, by name.
     pub(crate) namespaces: Vec<Arc<Set>>,
-    /// How Socket.IO clients are served.
-    pub(crate) socket_io: SocketIo,
     /// Paths that are lines of their own.
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
 }

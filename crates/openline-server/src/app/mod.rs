@@ -51,8 +51,6 @@ pub use namespace::Namespace;
 pub use payload::{Binary, Payload};
 pub use reply::{Answer, BuiltIn, IntoReply, Refusal};
 
-pub use crate::socketio::SocketIo;
-
 pub(crate) use audience::Mailing;
 pub(crate) use client::{Client, Handshake};
 pub(crate) use doors::{Doors, Endpoint, Wire};

@@ -63,6 +63,8 @@ table! {
         limits: Limits;
         /// `[rates]`
         rates: Rates;
+        /// `[socketio]`
+        socketio: SocketIo;
         /// `[uploads]`
         uploads: Uploads;
         /// `[api]`
@@ -276,6 +278,29 @@ table! {
 
         /// Publications to one channel, of all lines together.
         publish_channel: Option<Rate> = "off";
+    }
+}
+
+table! {
+    /// Socket.IO clients, at /socket.io/, and Engine.IO clients at endpoints of their own.
+    "socketio" SocketIo {
+        /// How long a socket that lost its connection stays in its rooms, so that its client can go on
+        /// where it was. While it is not 0s, each event that a Socket.IO client is sent has one more
+        /// argument at its end, the client's offset.
+        recovery: Duration = "2m", from "0s" to "2m";
+
+        /// How long a client may take to ask for its first namespace.
+        connect_timeout: Duration = "45s", from "50ms" to "10m";
+
+        /// How long after an answer to a ping the next one is sent.
+        ping_interval: Duration = "25s", from "50ms" to "1h";
+
+        /// How long after a ping a client that is not heard is taken for gone.
+        ping_timeout: Duration = "20s", from "50ms" to "1h";
+
+        /// The largest message over WebSocket, the largest body of a POST, and the largest packet with
+        /// its attachments.
+        message: Size = "1000000B", from "1KiB" to "64MiB";
     }
 }
 

@@ -32,7 +32,8 @@ pub use choice::{
 pub use document::{default_file, markdown};
 pub use error::{ConfigError, Place};
 pub use keys::{
-    Api, Auth, Config, History, Http, Limits, Log, Metrics, Namespace, Rates, Tls, Uploads, Webhook,
+    Api, Auth, Config, History, Http, Limits, Log, Metrics, Namespace, Rates, SocketIo, Tls,
+    Uploads, Webhook,
 };
 pub use namespaces::Namespaces;
 pub use network::{CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget};
@@ -76,6 +77,7 @@ impl Config {
         Section { name: "namespace", about: Namespace::ABOUT, keys: Namespace::KEYS },
         Section { name: "limits", about: Limits::ABOUT, keys: Limits::KEYS },
         Section { name: "rates", about: Rates::ABOUT, keys: Rates::KEYS },
+        Section { name: "socketio", about: SocketIo::ABOUT, keys: SocketIo::KEYS },
         Section { name: "uploads", about: Uploads::ABOUT, keys: Uploads::KEYS },
         Section { name: "api", about: Api::ABOUT, keys: Api::KEYS },
         Section { name: "metrics", about: Metrics::ABOUT, keys: Metrics::KEYS },
@@ -92,6 +94,7 @@ impl Config {
             "history" => &mut self.history,
             "limits" => &mut self.limits,
             "rates" => &mut self.rates,
+            "socketio" => &mut self.socketio,
             "uploads" => &mut self.uploads,
             "api" => &mut self.api,
             "metrics" => &mut self.metrics,

@@ -184,7 +184,10 @@ impl Line {
 
     /// Closes all that shares the connection of this line.
     pub(crate) fn close_connection(&self, code: u16, reason: &str) {
-        self.close(code, reason);
+        match self {
+            Self::Socket(socket) => socket.close_connection(&Ending::new(code, reason)),
+            _ => self.close(code, reason),
+        }
     }
 
     /// Ends the line. A close frame has no room for the time to come back: a message before it has.

@@ -3,47 +3,47 @@
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use openline_protocol::ErrorCode;
-use serde::Deserialize;
+use openline_protocol::Data;
 use serde_json::Value;
 
 use super::connection::Connection;
 use super::engine::Message;
 use super::packet;
 use super::socket::Socket;
-use crate::app::{Refusal, Set};
+use crate::app::{Payload, Refusal, Set};
 use crate::auth::{AuthError, Identity, Token};
 use crate::clock::Clock;
 use crate::exchange::Line;
 use crate::metrics::Transport;
 use crate::session::{Arrival, Served, Session, new_client_id};
 
-/// What a client says when it connects. The rest of it is the application's.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// What a client says when it connects.
 struct Auth {
     token: Value,
     pid: Value,
     offset: Value,
+    /// All that its page gave it to say.
+    own: Payload,
 }
+
+type Said = serde_json::Map<String, Value>;
 
 /// Why a client is not in a namespace.
 struct NotIn {
     message: String,
-    /// For programs; none where Socket.IO has words of its own.
-    code: Option<String>,
+    /// For programs, as JSON; none where Socket.IO has words of its own.
+    data: Option<String>,
 }
 
 impl Connection {
     pub(super) async fn connect(&mut self, namespace: ByteString, auth: Option<ByteString>) {
-        let auth = auth.and_then(|auth| serde_json::from_str(&auth).ok()).unwrap_or_default();
+        let auth = Auth::read(auth);
         match Box::pin(self.enter(&namespace, auth)).await {
             Ok(socket) => {
                 self.forget_deadline();
                 self.sockets.push(socket);
             }
-            Err(NotIn { message, code }) => {
-                let data = code.map(|code| serde_json::json!({ "code": code }).to_string());
+            Err(NotIn { message, data }) => {
                 let text = packet::connect_error(&namespace, &message, data.as_deref());
                 // Where the connection has ended nobody is there to be told.
                 let _ = self.outlet.send(&[Message::Text(text)]);
@@ -53,7 +53,7 @@ impl Connection {
 
     async fn enter(&self, namespace: &str, auth: Auth) -> Result<(Arc<Socket>, u64), NotIn> {
         let set = self.node.operator.doors.namespace(namespace);
-        let set = set.ok_or_else(|| NotIn { message: "Invalid namespace".into(), code: None })?;
+        let set = set.ok_or_else(|| NotIn { message: "Invalid namespace".into(), data: None })?;
         let identity = self.identity(&auth).await?;
         if let Some(back) = self.come_back(set, &auth, identity.as_ref()) {
             return Ok(back);
@@ -72,6 +72,9 @@ impl Connection {
         let mut session = Box::new(Session::open(&self.node, &self.shard, arrival));
         let id = session.client.clone();
         socket.know(&session);
+        if let Some(client) = socket.client() {
+            client.set_auth(auth.own);
+        }
         let entered = session.enter_namespace().await;
         socket.keep(session);
         if let Err(refusal) = entered {
@@ -86,7 +89,7 @@ impl Connection {
             }
             Err(ending) => {
                 socket.end(&ending.reason);
-                Err(NotIn { message: ending.reason, code: None })
+                Err(NotIn { message: ending.reason, data: None })
             }
         }
     }
@@ -97,8 +100,14 @@ impl Connection {
             Some(token) => {
                 let verified =
                     self.node.verifier.verify(&Token::new(token), Clock::wall_seconds()).await;
-                self.node.metrics.authenticated(verified.is_ok());
-                verified.map(Some)
+                match verified {
+                    // Then it is the application's, which looks at it itself.
+                    Err(AuthError::NoKeys) if !self.node.needs_token() => Ok(None),
+                    verified => {
+                        self.node.metrics.authenticated(verified.is_ok());
+                        verified.map(Some)
+                    }
+                }
             }
             None => self.visitor.identity.clone(),
         };
@@ -135,13 +144,39 @@ impl Connection {
     }
 }
 
+impl Auth {
+    fn read(auth: Option<ByteString>) -> Self {
+        let text = auth.unwrap_or_else(|| ByteString::from_static("{}"));
+        let mut said: Said = serde_json::from_str(&text).unwrap_or_default();
+        let (pid, offset) = (take(&mut said, "pid"), take(&mut said, "offset"));
+        // What the client's library put in is not for the application.
+        let own = match pid {
+            Value::Null => text,
+            _ => Value::Object(said.clone()).to_string().into(),
+        };
+        let token = take(&mut said, "token");
+        Self { token, pid, offset, own: Payload::one(Data::Json(own)) }
+    }
+}
+
+fn take(said: &mut Said, name: &str) -> Value {
+    said.remove(name).unwrap_or_default()
+}
+
 impl NotIn {
     fn refused(refusal: &Refusal) -> Self {
-        Self { message: refusal.message().to_owned(), code: Some(refusal.code().to_owned()) }
+        let data = match refusal.data() {
+            Some(Data::Json(data)) => data.to_string(),
+            _ => code(refusal.code()),
+        };
+        Self { message: refusal.message().to_owned(), data: Some(data) }
     }
 
     fn not_authenticated(error: &AuthError) -> Self {
-        let code = ErrorCode::from_str_or_internal(error.code());
-        Self { message: error.message(), code: Some(code.as_str().to_owned()) }
+        Self { message: error.message(), data: Some(code(error.code())) }
     }
+}
+
+fn code(code: &str) -> String {
+    serde_json::json!({ "code": code }).to_string()
 }

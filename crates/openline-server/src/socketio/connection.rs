@@ -3,24 +3,27 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytestring::ByteString;
 use openline_protocol::close;
 use tokio::task::AbortHandle;
 
-use super::SocketIo;
 use super::engine::{Arrival, Ended, Message, Mount, Outlet, Upper};
 use super::packet::{Arguments, Decoder, Kind, Packet};
+use super::payload_bytes_max;
 use super::returning::Returning;
 use super::socket::Socket;
 use crate::app::Payload;
+use crate::config::SocketIo;
 use crate::node::Node;
 use crate::shard::Shard;
 use crate::transport::Visitor;
 
 /// Serves the namespaces of a node.
 pub(super) struct Gateway {
-    options: SocketIo,
+    connect_timeout: Duration,
+    payload_bytes_max: usize,
     returning: Arc<Returning>,
 }
 
@@ -41,16 +44,19 @@ pub(super) struct Connection {
 }
 
 impl Gateway {
-    pub(super) fn new(options: SocketIo) -> Self {
-        let returning = Arc::new(Returning::new(options.recovery));
-        Self { options, returning }
+    pub(super) fn new(settings: &SocketIo) -> Self {
+        Self {
+            connect_timeout: settings.connect_timeout,
+            payload_bytes_max: payload_bytes_max(settings),
+            returning: Arc::new(Returning::new(settings.recovery)),
+        }
     }
 }
 
 impl Mount for Gateway {
     fn open(&self, arrival: Arrival) -> Box<dyn Upper> {
         let Arrival { visitor, outlet, shard, node, .. } = arrival;
-        let (timeout, waiting) = (self.options.connect_timeout, outlet.clone());
+        let (timeout, waiting) = (self.connect_timeout, outlet.clone());
         let deadline = node.operator.spawn(async move {
             tokio::time::sleep(timeout).await;
             waiting.close(close::POLICY_VIOLATION, "no CONNECT in time");
@@ -61,7 +67,7 @@ impl Mount for Gateway {
             outlet,
             returning: self.returning.clone(),
             visitor,
-            decoder: Decoder::new(self.options.payload_bytes_max),
+            decoder: Decoder::new(self.payload_bytes_max),
             sockets: Vec::new(),
             deadline: Some(deadline.abort_handle()),
             is_broken: false,

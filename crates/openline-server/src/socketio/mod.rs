@@ -20,7 +20,6 @@ mod connect;
 mod connection;
 #[allow(dead_code, reason = "what stands on its connections calls it")]
 pub(crate) mod engine;
-mod options;
 mod packet;
 mod returning;
 mod socket;
@@ -31,10 +30,9 @@ use engine::{Message, Mounts};
 use openline_engine::{Encoding, JournalLimits};
 
 use crate::app::{Doors, Wire};
-use crate::config::Config;
+use crate::config::{Config, SocketIo};
 
 pub(crate) use broadcast::messages;
-pub use options::SocketIo;
 pub(crate) use socket::Socket;
 
 /// Where Socket.IO clients come.
@@ -58,14 +56,28 @@ pub(crate) const JOURNAL: JournalLimits =
 pub(crate) fn mounts(config: &Config, doors: &Doors) -> Mounts {
     let mut mounts = Mounts::default();
     if !doors.namespaces.is_empty() {
-        let options = doors.socket_io.clone();
-        let engine = options.engine();
-        mounts.add(PATH, engine, config, Arc::new(connection::Gateway::new(options)));
+        let gateway = connection::Gateway::new(&config.socketio);
+        mounts.add(PATH, engine_options(config), config, Arc::new(gateway));
     }
     let bare = doors.endpoints.iter().filter(|endpoint| endpoint.wire == Wire::EngineIo);
     for endpoint in bare {
-        let engine = doors.socket_io.engine();
-        mounts.add(endpoint.path(), engine, config, Arc::new(bare::Bare(endpoint.clone())));
+        let options = engine_options(config);
+        mounts.add(endpoint.path(), options, config, Arc::new(bare::Bare(endpoint.clone())));
     }
     mounts
+}
+
+/// How connections are kept.
+pub(crate) fn engine_options(config: &Config) -> engine::Options {
+    let settings = &config.socketio;
+    engine::Options {
+        ping_interval: settings.ping_interval,
+        ping_timeout: settings.ping_timeout,
+        payload_bytes_max: payload_bytes_max(settings),
+        ..engine::Options::default()
+    }
+}
+
+fn payload_bytes_max(settings: &SocketIo) -> usize {
+    usize::try_from(settings.message.bytes()).unwrap_or(usize::MAX)
 }

@@ -33,7 +33,9 @@ impl fmt::Debug for Returning {
 }
 
 impl Returning {
-    pub(super) fn new(recovery: Option<Duration>) -> Self {
+    /// They are waited for so long; for no time at all, none of them can come back.
+    pub(super) fn new(recovery: Duration) -> Self {
+        let recovery = (!recovery.is_zero()).then_some(recovery);
         Self { recovery, by_pid: Mutex::default(), away: AtomicUsize::new(0) }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use bytestring::ByteString;
 use openline_engine::{Broadcast, Delivery, Encoding, Receivers, SessionKey};
-use openline_protocol::{ChannelName, Position, close};
+use openline_protocol::{ChannelName, Data, Position, close};
 
 use super::broadcast::{engine_messages, event_name, messages};
 use super::engine::{Batch, Message, NotTaken, Outlet};
@@ -298,6 +298,18 @@ impl Socket {
         self.node.operator.spawn(async move { socket.release() });
     }
 
+    /// Ends it and whatever else the client has on the connection, from this side.
+    pub(crate) fn close_connection(self: &Arc<Self>, ending: &Ending) {
+        let outlet = match &self.state().carrier {
+            Carrier::Open(outlet) => Some(outlet.clone()),
+            _ => None,
+        };
+        self.close(ending);
+        if let Some(outlet) = outlet {
+            outlet.close(ending.code, &ending.reason);
+        }
+    }
+
     /// Ends it: its client leaves the namespace, or is given up. The hub must not be locked by who
     /// calls this.
     pub(super) fn end(&self, reason: &str) {
@@ -371,10 +383,13 @@ pub(super) fn refused(refusal: &Refusal) -> Arguments {
         "error": refusal.message(),
         "message": refusal.message(),
     });
+    if let Some(Data::Json(data)) = refusal.data() {
+        fields["data"] = serde_json::from_str(data).unwrap_or_default();
+    }
     if let Some(retry_after) = refusal.retry_after() {
         fields["retryAfter"] = retry_after.into();
     }
-    Arguments::from(openline_protocol::Data::Json(fields.to_string().into()))
+    Arguments::from(Data::Json(fields.to_string().into()))
 }
 
 fn bytes(message: &Message) -> usize {

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use openline_server::app::{Handlers, ServerBuilder, SocketIo};
+use openline_server::app::{Handlers, ServerBuilder};
 use openline_server::{Config, Handle, Server};
 use openline_ws::{Connector, Message, Transport, WebSocket};
 use serde_json::Value;
@@ -31,15 +31,18 @@ struct Running {
 
 impl Running {
     fn start(handlers: Handlers) -> Self {
-        Self::with(Server::builder().handlers(handlers), SocketIo::new())
+        Self::with(Server::builder().handlers(handlers), &[])
     }
 
-    fn with(builder: ServerBuilder, options: SocketIo) -> Self {
-        let mut config = Config::default();
+    /// With settings of `[socketio]`.
+    fn with(builder: ServerBuilder, settings: &[(&str, &str)]) -> Self {
+        let flags = settings.iter();
+        let flags = flags.map(|(key, value)| (format!("socketio.{key}"), (*value).to_owned()));
+        let mut config = Config::read(None, [], flags).unwrap();
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.ephemeral = true;
         config.threads = NonZeroUsize::new(2);
-        let server = builder.socket_io(options).bind(config).unwrap();
+        let server = builder.bind(config).unwrap();
         let (address, handle) = (server.local_addr(), server.handle());
         Self { address, handle, thread: Some(thread::spawn(|| server.run())) }
     }

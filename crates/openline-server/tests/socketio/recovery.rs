@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use openline_server::Server;
-use openline_server::app::{Context, Handlers, Refusal, SocketIo};
+use openline_server::app::{Context, Handlers, Refusal};
 
 use super::{Client, Line, Running, chat};
 
@@ -183,8 +183,7 @@ async fn who_does_not_come_back_in_time_is_gone() {
         drop(told.send(goodbye.reason));
         std::future::ready(())
     });
-    let options = SocketIo::new().recovery(Some(Duration::from_millis(200)));
-    let server = Running::with(Server::builder().handlers(handlers), options);
+    let server = Running::with(Server::builder().handlers(handlers), &[("recovery", "200ms")]);
     let client = in_rooms(&server).await;
     let (sid, Client { line, pid, .. }) = (client.sid.clone(), client);
     line.lose();
@@ -218,8 +217,7 @@ async fn a_question_that_was_open_gets_no_answer() {
 
 #[tokio::test]
 async fn without_recovery_events_are_what_handlers_said() {
-    let options = SocketIo::new().recovery(None);
-    let server = Running::with(Server::builder().handlers(chat()), options);
+    let server = Running::with(Server::builder().handlers(chat()), &[("recovery", "0s")]);
     let mut line = Line::open(&server).await;
     line.say("0").await;
     let hello = line.next().await;

@@ -4,8 +4,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use openline_server::Server;
-use openline_server::app::{Binary, Context, Handlers, Refusal, SocketIo};
+use openline_server::app::{Binary, Context, Handlers, Refusal};
 use openline_ws::Message;
+use serde_json::Value;
 
 use super::{Client, Line, Running, chat, connect, joined, soon};
 
@@ -39,7 +40,7 @@ async fn bytes_come_and_go_as_they_are() {
     };
     let server = Running::with(
         Server::builder().handlers(Handlers::new().on("echo", echo)),
-        SocketIo::new().recovery(None),
+        &[("recovery", "0s")],
     );
     let mut client = Client::join(&server).await;
     client.line.say(r#"51-7["echo",{"_placeholder":true,"num":0}]"#).await;
@@ -57,7 +58,7 @@ async fn a_client_may_be_in_several_namespaces_on_one_connection() {
     let who =
         |name: &'static str| Handlers::new().on("who", move |_cx, (): ()| std::future::ready(name));
     let builder = Server::builder().handlers(who("main")).namespace("/admin", who("admin"));
-    let server = Running::with(builder, SocketIo::new());
+    let server = Running::with(builder, &[]);
     let mut line = Line::open(&server).await;
     line.say("0/admin,").await;
     let hello = line.next().await;
@@ -83,6 +84,25 @@ async fn a_handler_may_keep_a_client_out() {
     line.say("0").await;
     let refused = r#"4{"message":"come back tomorrow","data":{"code":"closed"}}"#;
     assert_eq!(line.next().await, refused);
+}
+
+#[tokio::test]
+async fn handlers_see_what_a_client_says_about_itself() {
+    let handlers = Handlers::new()
+        .on_connect(async |cx| match cx.auth::<Value>()?["token"].as_str() {
+            Some("sesame") => Ok(()),
+            _ => Err(Refusal::new("wrong_token", "no").with_data(&[1, 2])?),
+        })
+        .on("auth", async |cx, (): ()| cx.auth::<Value>());
+    let server = Running::start(handlers);
+    let mut line = Line::open(&server).await;
+    line.say(r#"0{"token":"x"}"#).await;
+    assert_eq!(line.next().await, r#"4{"message":"no","data":[1,2]}"#);
+    line.say(r#"0{"pid":"p","offset":"1","token":"sesame"}"#).await;
+    joined(&line.next().await);
+    line.say(r#"21["auth"]"#).await;
+    // What the client's library adds is not for the application.
+    assert_eq!(line.next().await, r#"31[{"token":"sesame"}]"#);
 }
 
 #[tokio::test]
@@ -196,8 +216,8 @@ async fn what_is_no_packet_ends_the_connection() {
 
 #[tokio::test]
 async fn a_client_that_asks_for_no_namespace_is_not_waited_for() {
-    let options = SocketIo::new().connect_timeout(Duration::from_millis(100));
-    let server = Running::with(Server::builder().handlers(chat()), options);
+    let quick = [("connect_timeout", "100ms")];
+    let server = Running::with(Server::builder().handlers(chat()), &quick);
     let mut line = Line::open(&server).await;
     assert_eq!(line.closed().await, 1008);
     let mut client = Client::join(&server).await;
