@@ -5,17 +5,16 @@
 //!
 //! `--ping-interval MS`, `--ping-timeout MS`, `--connect-timeout MS`, `--recovery MS`, `--origin ORIGIN`, `--listen PORT`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use openline_server::app::{Binary, Context, Handlers, Payload, Refusal, SocketIo};
+use openline_server::app::{Binary, Context, Handlers, Payload, Refusal};
 use openline_server::{Config, Server};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (config, options) = settings()?;
     let server = Server::builder()
-        .socket_io(options)
         .engine_io("/engine.io/", raw())
         .handlers(echoes())
         .namespace("/custom", echoes())
@@ -23,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .namespace("/rooms", rooms())
         // Sends nothing by itself: what a client gets there it was sent by another.
         .namespace("/quiet", quiet())
-        .bind(config)?;
+        .bind(config()?)?;
     println!("listening on http://{}", server.local_addr());
     server.run()?;
     Ok(())
@@ -202,25 +201,26 @@ struct Typing {
 }
 
 /// What the arguments say.
-fn settings() -> Result<(Config, SocketIo), Box<dyn std::error::Error>> {
-    let mut flags = vec![("ephemeral".to_owned(), "true".to_owned())];
-    let mut port = "0".to_owned();
-    let mut options = SocketIo::new().recovery(None);
+fn config() -> Result<Config, Box<dyn std::error::Error>> {
+    let mut settings = BTreeMap::from([
+        ("ephemeral", "true".to_owned()),
+        ("listen", "127.0.0.1:0".to_owned()),
+        ("socketio.recovery", "0s".to_owned()),
+    ]);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{argument} wants a value"))?;
-        let time = || value.parse().map(Duration::from_millis);
-        match &*argument {
-            "--ping-interval" => options = options.ping_interval(time()?),
-            "--ping-timeout" => options = options.ping_timeout(time()?),
-            "--connect-timeout" => options = options.connect_timeout(time()?),
-            "--recovery" => options = options.recovery(Some(time()?)),
-            "--origin" => flags.push(("http.allowed_origins".to_owned(), value)),
-            "--listen" => port = value,
+        let (key, value) = match &*argument {
+            "--listen" => ("listen", format!("127.0.0.1:{value}")),
+            "--origin" => ("http.allowed_origins", value),
+            "--ping-interval" => ("socketio.ping_interval", format!("{value}ms")),
+            "--ping-timeout" => ("socketio.ping_timeout", format!("{value}ms")),
+            "--connect-timeout" => ("socketio.connect_timeout", format!("{value}ms")),
+            "--recovery" => ("socketio.recovery", format!("{value}ms")),
             _ => return Err(format!("there is no argument {argument}").into()),
-        }
+        };
+        settings.insert(key, value);
     }
-    flags.push(("listen".to_owned(), format!("127.0.0.1:{port}")));
-    let config = Config::read(None, [], flags).map_err(|errors| format!("{errors:?}"))?;
-    Ok((config, options))
+    let flags = settings.into_iter().map(|(key, value)| (key.to_owned(), value));
+    Config::read(None, [], flags).map_err(|errors| format!("{errors:?}").into())
 }
