@@ -52,6 +52,7 @@ mod session;
 mod shard;
 mod socketio;
 mod store;
+pub mod testkit;
 mod ticker;
 pub mod tokens;
 mod transport;

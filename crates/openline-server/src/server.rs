@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use socket2::{Domain, Socket, Type};
 use tokio::sync::watch;
 
-use crate::app::{Doors, ServerBuilder};
+use crate::app::{Doors, HandlerThreads, Namespace, ServerBuilder};
 use crate::config::Config;
 use crate::log::Log;
 use crate::node::{self, Node, Parts, StartError};
@@ -64,7 +64,7 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn bind(config: Config) -> Result<Self, StartError> {
-        Self::start(config, Doors::default(), None)
+        Self::start(config, Doors::default(), HandlerThreads::Own(None))
     }
 
     /// A server with handlers of its own: see [`app`](crate::app).
@@ -81,7 +81,7 @@ impl Server {
     pub(crate) fn start(
         config: Config,
         mut doors: Doors,
-        handler_threads: Option<NonZeroUsize>,
+        handler_threads: HandlerThreads,
     ) -> Result<Self, StartError> {
         let config = chat::with_namespace(config);
         if config.demo {
@@ -121,6 +121,11 @@ impl Server {
     /// The file with the key of the HTTP API, unless the server keeps nothing.
     pub fn api_key_file(&self) -> Option<&Path> {
         self.node.api_keys.path()
+    }
+
+    /// A namespace that has handlers, such as `/`: to send to its clients from outside of handlers.
+    pub fn namespace(&self, name: &str) -> Option<Namespace> {
+        Namespace::find(&self.node, name)
     }
 
     /// A handle to stop it.

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use super::doors::{Doors, Wire};
 use super::endpoint_options::EndpointOptions;
 use super::handlers::Handlers;
+use super::operator::HandlerThreads;
 use crate::config::Config;
 use crate::node::StartError;
 use crate::server::Server;
@@ -80,6 +81,10 @@ impl ServerBuilder {
     /// # Errors
     /// See [`StartError`].
     pub fn bind(self, config: Config) -> Result<Server, StartError> {
-        Server::start(config, self.doors, self.threads)
+        Server::start(config, self.doors, HandlerThreads::Own(self.threads))
+    }
+
+    pub(crate) fn into_doors(self) -> Doors {
+        self.doors
     }
 }

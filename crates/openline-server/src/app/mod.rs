@@ -55,5 +55,5 @@ pub(crate) use audience::Mailing;
 pub(crate) use client::{Client, Handshake};
 pub(crate) use doors::{Doors, Endpoint, Wire};
 pub(crate) use handlers::{Set, unknown_event};
-pub(crate) use operator::Operator;
+pub(crate) use operator::{HandlerThreads, Operator};
 pub(crate) use payload::Arity;

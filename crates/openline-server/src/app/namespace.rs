@@ -33,6 +33,12 @@ impl Namespace {
         Self { node, set }
     }
 
+    /// The namespace of this name, if it has handlers.
+    pub(crate) fn find(node: &Arc<Node>, name: &str) -> Option<Self> {
+        let set = node.operator.doors.namespace(name)?.clone();
+        Some(Self::new(node.clone(), set))
+    }
+
     pub(crate) fn node(&self) -> &Arc<Node> {
         &self.node
     }

@@ -18,8 +18,19 @@ const THREADS_MIN: usize = 4;
 pub(crate) struct Operator {
     pub(crate) doors: Doors,
     pub(crate) deadlines: Arc<Deadlines>,
-    /// None where there are no handlers.
+    /// Where handlers run; none where there are none.
+    handle: Option<Handle>,
+    /// Its threads, where they are its own.
     runtime: Option<Runtime>,
+}
+
+/// On which threads handlers run.
+#[derive(Debug)]
+pub(crate) enum HandlerThreads {
+    /// On their own: so many, or as many as is usual.
+    Own(Option<NonZeroUsize>),
+    /// On those of somebody else, who may be blocked by a handler.
+    Shared(Handle),
 }
 
 impl fmt::Debug for Operator {
@@ -30,26 +41,21 @@ impl fmt::Debug for Operator {
 
 impl Operator {
     /// Starts the threads, where there is something for them to do.
-    pub(crate) fn start(doors: Doors, threads: Option<NonZeroUsize>) -> std::io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.map_or(cores.max(THREADS_MIN), usize::from);
-        let runtime = match doors.is_empty() {
-            true => None,
-            false => Some(
-                Builder::new_multi_thread()
-                    .worker_threads(threads)
-                    .thread_name("openline-handler")
-                    .enable_all()
-                    .build()?,
-            ),
+    pub(crate) fn start(doors: Doors, threads: HandlerThreads) -> std::io::Result<Self> {
+        let (handle, runtime) = match threads {
+            _ if doors.is_empty() => (None, None),
+            HandlerThreads::Shared(handle) => (Some(handle), None),
+            HandlerThreads::Own(threads) => {
+                let runtime = own_runtime(threads)?;
+                (Some(runtime.handle().clone()), Some(runtime))
+            }
         };
-        Ok(Self { doors, deadlines: Arc::default(), runtime })
+        Ok(Self { doors, deadlines: Arc::default(), handle, runtime })
     }
 
     /// Where handlers run.
     pub(crate) fn runtime(&self) -> &Handle {
-        let runtime = self.runtime.as_ref().expect("handlers are what asks for it");
-        runtime.handle()
+        self.handle.as_ref().expect("handlers are what asks for it")
     }
 
     /// Runs something where handlers run.
@@ -68,4 +74,14 @@ impl Drop for Operator {
             runtime.shutdown_background();
         }
     }
+}
+
+fn own_runtime(threads: Option<NonZeroUsize>) -> std::io::Result<Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.map_or(cores.max(THREADS_MIN), usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("openline-handler")
+        .enable_all()
+        .build()
 }

@@ -66,7 +66,6 @@ impl Log {
     }
 
     /// Writes nothing.
-    #[cfg(test)]
     pub(crate) fn quiet() -> Self {
         Self { inner: None }
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -12,7 +11,7 @@ use openline_ws::tls;
 use tokio::sync::watch;
 
 use super::{Node, options};
-use crate::app::{Doors, Operator};
+use crate::app::{Doors, HandlerThreads, Operator};
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
 use crate::broker::{Broker, LocalBroker};
 use crate::clock::Clock;
@@ -89,8 +88,7 @@ pub(crate) struct Parts {
     pub(crate) mounts: engine::Mounts,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) doors: Doors,
-    /// How many threads run handlers, where that is said.
-    pub(crate) handler_threads: Option<NonZeroUsize>,
+    pub(crate) handler_threads: HandlerThreads,
 }
 
 /// A node, and its broker's sweeping.
@@ -164,7 +162,8 @@ pub(crate) fn for_test_with(shards: Arc<[Arc<Shard>]>, doors: Doors) -> Node {
     let (_, stop) = watch::channel(false);
     let log = Log::quiet();
     let (config, mounts) = (Arc::new(config), engine::Mounts::default());
-    start(Parts { config, shards, address, log, mounts, stop, doors, handler_threads: None })
+    let handler_threads = HandlerThreads::Own(None);
+    start(Parts { config, shards, address, log, mounts, stop, doors, handler_threads })
         .expect("the default configuration works")
 }
 

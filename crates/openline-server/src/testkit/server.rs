@@ -1,0 +1,116 @@
+//! [`TestServer`]: a server inside a test.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::arriving::Arriving;
+use crate::app::{HandlerThreads, Handlers, Namespace, ServerBuilder};
+use crate::config::Config;
+use crate::log::Log;
+use crate::node::{self, Node, Parts};
+use crate::server::Server;
+use crate::shard::{self, Shard};
+
+/// How long a test waits for what has to come, if it does not say.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server inside a test, on the test's own runtime. Dropping it stops it.
+pub struct TestServer {
+    node: Arc<Node>,
+    shard: Arc<Shard>,
+    stop: watch::Sender<bool>,
+    /// While it is there, more connections might come, which is what keeps the shard at work.
+    _connections: mpsc::Sender<std::net::TcpStream>,
+    patience: Duration,
+}
+
+impl TestServer {
+    /// With these handlers in the default namespace, and everybody allowed to do everything.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn new(handlers: Handlers) -> Self {
+        Self::of(Server::builder().handlers(handlers), Config::default())
+    }
+
+    /// As the builder says, by a configuration. It keeps nothing on disk and has one thread of lines,
+    /// whatever the configuration says.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, and when the configuration cannot be used; the message says why.
+    pub fn of(builder: ServerBuilder, config: Config) -> Self {
+        let runtime = Handle::try_current().expect(
+            "a test server runs on the test's runtime: write #[tokio::test] in place of #[test]",
+        );
+        let config = Config { ephemeral: true, ..config };
+        let mut inputs = shard::inputs(NonZeroUsize::MIN);
+        let input = inputs.pop().expect("there is one");
+        let (shard, connections) = (input.shard.clone(), input.connections.clone());
+        let stop = watch::Sender::new(false);
+        let parts = Parts {
+            address: config.listen,
+            config: Arc::new(config),
+            shards: [shard.clone()].into(),
+            log: Log::quiet(),
+            stop: stop.subscribe(),
+            doors: builder.into_doors(),
+            handler_threads: HandlerThreads::Shared(runtime.clone()),
+        };
+        let node = match node::start(parts) {
+            Ok(node) => Arc::new(node),
+            Err(error) => panic!("the test server cannot start: {error}"),
+        };
+        runtime.spawn(shard::run(input, node.clone(), stop.subscribe()));
+        let (deadlines, mut stopped) = (node.operator.deadlines.clone(), stop.subscribe());
+        runtime.spawn(async move {
+            let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
+            deadlines.watch(stopped).await;
+        });
+        Self { node, shard, stop, _connections: connections, patience: PATIENCE }
+    }
+
+    /// How long is waited for what has to come before the test fails; 10 s if nothing is said.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// A client comes: `server.client().await`, with more about it said before.
+    pub fn client(&self) -> Arriving {
+        Arriving::new(self.node.clone(), self.shard.clone(), self.patience)
+    }
+
+    /// A namespace, to send from outside of handlers.
+    ///
+    /// # Panics
+    /// When the server has no handlers for it.
+    pub fn namespace(&self, name: &str) -> Namespace {
+        let Some(namespace) = Namespace::find(&self.node, name) else {
+            panic!("the server has no handlers for the namespace {name}")
+        };
+        namespace
+    }
+
+    /// Begins to stop, as [`Handle::stop`](crate::Handle::stop) does: clients are closed with 1012.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for TestServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestServer").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}
