@@ -19,6 +19,7 @@ use crate::endpoint::{Endpoint, Entrance};
 use crate::guard::read_proxy_header;
 use crate::http;
 use crate::node::Node;
+use crate::routes;
 use crate::shard::Shard;
 use crate::socketio::engine;
 
@@ -77,7 +78,8 @@ where
     let acceptor = Acceptor::new().head_timeout(site.node.exchange.config.limits.head_deadline);
     // What was wrong has been answered.
     let Ok(arrival) = acceptor.read_request(stream).await else { return };
-    if !arrival.is_websocket() {
+    let is_theirs = routes::find(&site, arrival.request().uri().path()).is_some();
+    if !arrival.is_websocket() || is_theirs {
         http::serve(arrival.into_stream(), site).await;
         return;
     }

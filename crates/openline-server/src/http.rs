@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::connection::{Site, admit};
 use crate::endpoint::Endpoint;
 use crate::socketio::engine;
-use crate::{api, health, pages, transport, uploads};
+use crate::{api, health, pages, routes, transport, uploads};
 
 /// How long a client may take over the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,7 +32,8 @@ where
 {
     let write_deadline = site.node.exchange.config.limits.queue_age;
     let stream = transport::WriteDeadline::new(stream, write_deadline);
-    let router = Router::new().fallback(answer).with_state(site);
+    let serve = |State(site): State<Site>, request| answer(site, request);
+    let router = Router::new().fallback(serve).with_state(site);
     let timeouts = Timeouts::default();
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -53,7 +54,8 @@ where
     let _ = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
 }
 
-async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Response<Body> {
+/// Answers a request, whatever it is for.
+pub(crate) async fn answer(site: Site, mut request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
     if path.starts_with(health::PREFIX) {
         return health::answer(&site.node, path, request.method()).await;
@@ -61,7 +63,14 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
     if let Err(rejection) = site.node.guard.check_host(&request) {
         return refuse(&rejection);
     }
+    let theirs = routes::find(&site, path);
     if Upgrade::is_attempted(&request) {
+        if let Some(router) = theirs {
+            return match site.node.guard.check_origin(&request) {
+                Ok(()) => routes::answer(router, &site, request).await,
+                Err(rejection) => refuse(&rejection),
+            };
+        }
         let upgraded = upgrade(&site, &mut request).await;
         return upgraded.unwrap_or_else(|rejection| refuse(&rejection));
     }
@@ -74,6 +83,9 @@ async fn answer(State(site): State<Site>, mut request: Request<Body>) -> Respons
         _ if path.starts_with(uploads::PREFIX) => return uploads::answer(&site.node, &request),
         _ if path.starts_with(api::PREFIX) => return api::answer(&site.node, request).await,
         _ => {}
+    }
+    if let Some(router) = theirs {
+        return routes::answer(router, &site, request).await;
     }
     // The root is a page too.
     if Endpoint::at(path, site.node.served()).is_some() && path != "/" {

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, Socket, Type};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::app::{Doors, HandlerThreads, Namespace, ServerBuilder};
 use crate::config::Config;
@@ -27,9 +27,7 @@ const BACKLOG: i32 = 4096;
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    inputs: Vec<ShardInput>,
-    node: Arc<Node>,
-    stop: watch::Sender<bool>,
+    prepared: Prepared,
 }
 
 impl fmt::Debug for Server {
@@ -45,6 +43,10 @@ pub struct Handle {
 }
 
 impl Handle {
+    pub(crate) fn new(stop: watch::Sender<bool>) -> Self {
+        Self { stop }
+    }
+
     /// Begins to stop: `/health/ready` says no, there are no new connections, lines are closed with
     /// 1012 and told when to come back, and after a moment [`Server::run`] returns. Those of the demos
     /// are closed with 1001; echo lines at that later moment, and those over HTTP/2 then end with
@@ -75,31 +77,96 @@ impl Server {
     /// As [`Server::bind`], with endpoints of Engine.IO.
     #[cfg(test)]
     pub(crate) fn bind_with(config: Config, mounts: Mounts) -> Result<Self, StartError> {
-        Self::start_with(config, Doors::default(), None, mounts)
+        Self::start_with(config, Doors::default(), HandlerThreads::Own(None), mounts)
     }
 
     pub(crate) fn start(
         config: Config,
-        mut doors: Doors,
+        doors: Doors,
         handler_threads: HandlerThreads,
     ) -> Result<Self, StartError> {
-        let config = chat::with_namespace(config);
-        if config.demo {
-            chat::serve(&mut doors);
-        }
-        let mounts = crate::socketio::mounts(&config, &doors);
+        let (config, doors, mounts) = furnish(config, doors);
         Self::start_with(config, doors, handler_threads, mounts)
     }
 
     fn start_with(
         config: Config,
         doors: Doors,
-        handler_threads: Option<NonZeroUsize>,
+        handler_threads: HandlerThreads,
         mounts: Mounts,
     ) -> Result<Self, StartError> {
         let failed = |error| StartError::Listen { address: config.listen, error };
         let listener = listen(config.listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let prepared = Prepared::new(config, doors, handler_threads, mounts, address)?;
+        Ok(Self { listener, address, prepared })
+    }
+
+    /// Where the server listens, with the port it was given.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The file with the key of the HTTP API, unless the server keeps nothing.
+    pub fn api_key_file(&self) -> Option<&Path> {
+        self.prepared.node.api_keys.path()
+    }
+
+    /// A namespace that has handlers, such as `/`: to send to its clients from outside of handlers.
+    pub fn namespace(&self, name: &str) -> Option<Namespace> {
+        Namespace::find(&self.prepared.node, name)
+    }
+
+    /// A handle to stop it.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.prepared.stop.clone())
+    }
+
+    /// Serves until [`Handle::stop`] is called.
+    ///
+    /// # Errors
+    /// When a thread or its runtime cannot be started.
+    pub fn run(self) -> io::Result<()> {
+        let Self { listener, address, prepared } = self;
+        let log = prepared.node.log.clone();
+        log.started(address, prepared.node.tls.is_some(), env!("CARGO_PKG_VERSION"));
+        let stop = prepared.stop.subscribe();
+        let accept = accept::run(listener, prepared.connections(), log.clone(), stop);
+        let (running, started) = prepared.start_threads(accept);
+        let result = join(running, started);
+        log.stopped();
+        result
+    }
+}
+
+/// With what the demo adds, and Socket.IO.
+pub(crate) fn furnish(config: Config, mut doors: Doors) -> (Config, Doors, Mounts) {
+    let config = chat::with_namespace(config);
+    if config.demo {
+        chat::serve(&mut doors);
+    }
+    let mounts = crate::socketio::mounts(&config, &doors);
+    (config, doors, mounts)
+}
+
+/// All that serves, before it does: wherever connections come from.
+pub(crate) struct Prepared {
+    pub(crate) node: Arc<Node>,
+    pub(crate) inputs: Vec<ShardInput>,
+    pub(crate) stop: watch::Sender<bool>,
+}
+
+/// Threads that run.
+type Running = Vec<JoinHandle<io::Result<()>>>;
+
+impl Prepared {
+    pub(crate) fn new(
+        config: Config,
+        doors: Doors,
+        handler_threads: HandlerThreads,
+        mounts: Mounts,
+        address: SocketAddr,
+    ) -> Result<Self, StartError> {
         let threads = config.threads.or_else(|| thread::available_parallelism().ok());
         let inputs = shard::inputs(threads.unwrap_or(NonZeroUsize::MIN));
         let shards = inputs.iter().map(|input| input.shard.clone()).collect();
@@ -110,48 +177,30 @@ impl Server {
         let parts =
             Parts { config, shards, address, log, mounts, stop: stopped, doors, handler_threads };
         let node = Arc::new(node::start(parts)?);
-        Ok(Self { listener, address, inputs, node, stop })
-    }
-
-    /// Where the server listens, with the port it was given.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The file with the key of the HTTP API, unless the server keeps nothing.
-    pub fn api_key_file(&self) -> Option<&Path> {
-        self.node.api_keys.path()
-    }
-
-    /// A namespace that has handlers, such as `/`: to send to its clients from outside of handlers.
-    pub fn namespace(&self, name: &str) -> Option<Namespace> {
-        Namespace::find(&self.node, name)
-    }
-
-    /// A handle to stop it.
-    pub fn handle(&self) -> Handle {
-        Handle { stop: self.stop.clone() }
-    }
-
-    /// Serves until [`Handle::stop`] is called.
-    ///
-    /// # Errors
-    /// When a thread or its runtime cannot be started.
-    pub fn run(self) -> io::Result<()> {
-        let Self { listener, address, inputs, node, stop } = self;
-        let connections = inputs.iter().map(|input| input.connections.clone()).collect();
-        let log = node.log.clone();
         for doubt in node.exchange.config.warnings() {
-            log.doubtful(&doubt);
+            node.log.doubtful(&doubt);
         }
-        log.started(address, node.tls.is_some(), env!("CARGO_PKG_VERSION"));
+        Ok(Self { node, inputs, stop })
+    }
+
+    /// Where shards take connections.
+    pub(crate) fn connections(&self) -> Vec<mpsc::Sender<TcpStream>> {
+        self.inputs.iter().map(|input| input.connections.clone()).collect()
+    }
+
+    /// Starts the threads of the shards, and one for the rest, which is also where `accept` runs.
+    /// What has started is to be joined although something failed: it stops then.
+    pub(crate) fn start_threads(
+        self,
+        accept: impl Future<Output = io::Result<()>> + Send + 'static,
+    ) -> (Running, io::Result<()>) {
+        let Self { node, inputs, stop } = self;
         let mut running = Vec::new();
         let start = || {
             for (index, input) in inputs.into_iter().enumerate() {
                 let serve = shard::run(input, node.clone(), stop.subscribe());
                 running.push(spawn(format!("openline-{index}"), serve)?);
             }
-            let accept = accept::run(listener, connections, log.clone(), stop.subscribe());
             let keep = caretaker::run(node.clone(), stop.subscribe());
             let deadlines = node.operator.deadlines.clone();
             let stopped = stopped(stop.subscribe());
@@ -164,17 +213,21 @@ impl Server {
             running.push(spawn("openline-accept".to_owned(), accept)?);
             Ok(())
         };
-        let mut result = start();
-        if result.is_err() {
+        let started = start();
+        if started.is_err() {
             stop.send_replace(true);
         }
-        for thread in running {
-            let panicked = |_| Err(io::Error::other("a thread panicked"));
-            result = result.and(thread.join().unwrap_or_else(panicked));
-        }
-        log.stopped();
-        result
+        (running, started)
     }
+}
+
+/// Waits for threads to end.
+pub(crate) fn join(running: Running, mut result: io::Result<()>) -> io::Result<()> {
+    for thread in running {
+        let panicked = |_| Err(io::Error::other("a thread panicked"));
+        result = result.and(thread.join().unwrap_or_else(panicked));
+    }
+    result
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

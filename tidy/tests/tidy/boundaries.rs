@@ -79,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "subtle",
             "tokio",
             "toml",
+            "tower-layer",
             "tower-service",
         ],
     ),

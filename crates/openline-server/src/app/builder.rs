@@ -7,8 +7,9 @@ use super::endpoint_options::EndpointOptions;
 use super::handlers::Handlers;
 use super::operator::HandlerThreads;
 use crate::config::Config;
+use crate::mounted::Mounted;
 use crate::node::StartError;
-use crate::server::Server;
+use crate::server::{Prepared, Server, furnish};
 
 /// A server with handlers of its own. Made by [`Server::builder`].
 #[derive(Debug, Default)]
@@ -69,6 +70,18 @@ impl ServerBuilder {
         self
     }
 
+    /// What answers the requests that nothing of Openline takes, upgrades of other paths among them.
+    /// axum is version 0.8.
+    ///
+    /// It runs on the threads of handlers, behind the guards of hosts and, for upgrades, of origins. It
+    /// has `/` to itself; a page of the demo or the dashboard is there if it answers 404.
+    /// `ConnectInfo<SocketAddr>` says where the client is behind the proxies that are trusted, with
+    /// port 0, and `Extension<Namespace>` is the [namespace](super::Namespace) `/`, to send to clients.
+    pub fn routes(mut self, router: axum::Router) -> Self {
+        self.doors.routes = Some(router);
+        self
+    }
+
     /// How many threads run handlers; as many as there are cores, and at least four, if nothing is
     /// said.
     pub fn handler_threads(mut self, threads: NonZeroUsize) -> Self {
@@ -82,6 +95,20 @@ impl ServerBuilder {
     /// See [`StartError`].
     pub fn bind(self, config: Config) -> Result<Server, StartError> {
         Server::start(config, self.doors, HandlerThreads::Own(self.threads))
+    }
+
+    /// Openline inside of a server of axum's, which has the sockets. Of the configuration, what is said
+    /// about sockets (`threads` excepted) and TLS does nothing; `listen` is where the server is
+    /// reached, by which the guards judge hosts and origins.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn mount(self, config: Config) -> Result<Mounted, StartError> {
+        let address = config.listen;
+        let threads = HandlerThreads::Own(self.threads);
+        let (config, doors, mounts) = furnish(config, self.doors);
+        let prepared = Prepared::new(config, doors, threads, mounts, address)?;
+        Mounted::start(prepared).map_err(StartError::Threads)
     }
 
     pub(crate) fn into_doors(self) -> Doors {

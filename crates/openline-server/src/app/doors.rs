@@ -18,6 +18,8 @@ pub(crate) struct Doors {
     pub(crate) namespaces: Vec<Arc<Set>>,
     /// Paths that are lines of their own.
     pub(crate) endpoints: Vec<Arc<Endpoint>>,
+    /// What answers requests that nothing of Openline takes.
+    pub(crate) routes: Option<axum::Router>,
 }
 
 /// A path that is a line of its own.
@@ -55,7 +57,7 @@ impl Doors {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.exchange.is_none() && self.namespaces.is_empty() && self.endpoints.is_empty()
+        self.namespaces.is_empty() && self.endpoints.is_empty() && self.routes.is_none()
     }
 
     /// Serves the default namespace: protocol v1 and Socket.IO's `/`.

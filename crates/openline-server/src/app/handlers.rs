@@ -12,10 +12,13 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use openline_protocol::ErrorCode;
 use serde::Serialize;
+use tower_layer::Layer;
+use tower_service::Service;
 
 use super::call::Call;
 use super::context::Context;
 use super::extract::FromMessage;
+use super::layer;
 use super::payload::Payload;
 use super::reply::{Answer, IntoReply, Refusal};
 
@@ -27,7 +30,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send>>;
 pub(crate) type Handler = Arc<dyn Fn(Call) -> Work + Send + Sync>;
-type Middleware = Arc<dyn Fn(Call, Next) -> Work + Send + Sync>;
+/// Puts itself in front of a handler.
+type Middleware = Arc<dyn Fn(Handler) -> Handler + Send + Sync>;
 pub(crate) type Hook<A> = Arc<dyn Fn(Context, A) -> Work + Send + Sync>;
 /// How a refusal is written.
 pub(crate) type Errors = Arc<dyn Fn(&Refusal) -> Result<Payload, Refusal> + Send + Sync>;
@@ -212,7 +216,28 @@ impl Handlers {
         F: Fn(Call, Next) -> W + Send + Sync + 'static,
         W: Future<Output = Result<Answer, Refusal>> + Send + 'static,
     {
-        self.middleware.push(Arc::new(move |call, next| Box::pin(middleware(call, next))));
+        let middleware = Arc::new(middleware);
+        self.middleware.push(Arc::new(move |inner| {
+            let (middleware, next) = (middleware.clone(), Next(inner));
+            Arc::new(move |call| Box::pin(middleware(call, next.clone())))
+        }));
+        self
+    }
+
+    /// As [`Handlers::wrap`], by a layer of tower's: over a service from [`Call`] to [`Answer`].
+    ///
+    /// Each event has a service of its own, as each route has in axum: a limit of calls at a time is
+    /// one for each event, unless the layer shares it. An error of a layer's own is told to the client
+    /// as `internal`; to say something else, a layer returns [`Refused`](super::Refused).
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Next> + Send + Sync + 'static,
+        L::Service: Service<Call, Response = Answer> + Clone + Send + 'static,
+        <L::Service as Service<Call>>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+        <L::Service as Service<Call>>::Future: Send + 'static,
+    {
+        self.middleware.push(Arc::new(move |inner| layer::wrap(&layer, inner)));
         self
     }
 
@@ -263,11 +288,7 @@ impl Handlers {
     pub(crate) fn serve(self, namespace: &str) -> Set {
         let Self { by_event, fallback, middleware, hooks, states, timeout, prefix, .. } = self;
         let wrap = |handler: Handler| {
-            middleware.iter().rev().fold(handler, |inner, middleware| {
-                let middleware = middleware.clone();
-                let inner = Next(inner);
-                Arc::new(move |call| middleware(call, inner.clone())) as Handler
-            })
+            middleware.iter().rev().fold(handler, |inner, middleware| middleware(inner))
         };
         let unknown: Handler = Arc::new(|call| {
             let refusal = unknown_event(call.event());
@@ -293,6 +314,10 @@ impl Handlers {
 pub struct Next(Handler);
 
 impl Next {
+    pub(super) fn new(handler: Handler) -> Self {
+        Self(handler)
+    }
+
     /// Goes on to it.
     ///
     /// # Errors

@@ -48,6 +48,11 @@ impl Namespace {
         &self.set.namespace
     }
 
+    /// Another namespace of the same server, if it has handlers.
+    pub fn other(&self, name: &str) -> Option<Self> {
+        Self::find(&self.node, name)
+    }
+
     /// Those in a room.
     pub fn to(&self, room: &str) -> Audience {
         self.everybody().to(room)

@@ -15,6 +15,7 @@ use crate::log::Log;
 use crate::node::{self, Node, Parts};
 use crate::server::Server;
 use crate::shard::{self, Shard};
+use crate::socketio::engine::Mounts;
 
 /// How long a test waits for what has to come, if it does not say.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,6 +58,7 @@ impl TestServer {
             config: Arc::new(config),
             shards: [shard.clone()].into(),
             log: Log::quiet(),
+            mounts: Mounts::default(),
             stop: stop.subscribe(),
             doors: builder.into_doors(),
             handler_threads: HandlerThreads::Shared(runtime.clone()),

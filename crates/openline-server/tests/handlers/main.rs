@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+mod axum;
+mod layers;
 mod lifecycle;
 mod rooms;
 #[path = "../support/mod.rs"]

@@ -21,7 +21,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::answer;
-use crate::app::Doors;
+use crate::app::{Doors, HandlerThreads};
 use crate::auth::Identity;
 use crate::config::Config;
 use crate::exchange::{Line, Mailbox, Seat};
@@ -65,8 +65,7 @@ impl Server {
         let address = config.listen;
         let (_, stop) = tokio::sync::watch::channel(false);
         let (config, log, doors) = (Arc::new(config), Log::quiet(), Doors::default());
-        let mounts = Mounts::default();
-        let handler_threads = None;
+        let (mounts, handler_threads) = (Mounts::default(), HandlerThreads::Own(None));
         let parts = Parts { config, shards, address, log, mounts, stop, doors, handler_threads };
         let node = Arc::new(start(parts).unwrap());
         let stop = watch::Sender::new(false);
