@@ -1,10 +1,12 @@
 //! [`Clock`]: the time of day, which does not jump.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 /// Milliseconds since 1970 as the system said when the server started, and what has passed since. A
 /// system clock that is set while the server runs moves nothing: not the age of a publication, not
-/// the order of two.
+/// the order of two. Where a test pauses tokio's clock, this stands too.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     started: Instant,

@@ -104,7 +104,8 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request<Body>) -> Respon
         return wrong.response().map(Body::from);
     };
     if *desk.node.stop.borrow() {
-        let stopped = Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "stopping");
+        let stopped =
+            Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the server stops");
         return stopped.response().map(Body::from);
     }
     let turn = desk.next.fetch_add(1, Ordering::Relaxed);

@@ -31,10 +31,6 @@ impl Context {
         Self { client, event }
     }
 
-    pub(crate) fn client(&self) -> &Arc<Client> {
-        &self.client
-    }
-
     /// What the message is called; empty in hooks.
     pub fn event(&self) -> &str {
         &self.event

@@ -78,7 +78,7 @@ async fn what_openline_does_not_take_goes_to_the_users_router() {
     assert_eq!(fetch(at, "GET", "/health/live", "").await.status, 200);
     assert_eq!(fetch(at, "GET", "/api/v1/info", "").await.status, 401);
     assert_eq!(fetch(at, "GET", "/dashboard", "").await.status, 200);
-    assert_eq!(fetch(at, "GET", "/ws", "").await.error().0, "not_websocket");
+    assert_eq!(fetch(at, "GET", "/ws", "").await.error().0, "upgrade_required");
 }
 
 #[tokio::test]
