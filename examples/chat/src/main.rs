@@ -134,15 +134,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/socketio", get(Html(include_str!("../pages/socketio.html"))))
         .route("/plain", get(Html(include_str!("../pages/plain.html"))))
         .route("/events", get(Html(include_str!("../pages/events.html"))));
-    let listen: SocketAddr = std::env::args().nth(1).as_deref().unwrap_or("127.0.0.1:8000").parse()?;
+    let listen: SocketAddr =
+        std::env::args().nth(1).as_deref().unwrap_or("127.0.0.1:8000").parse()?;
     let mut config = Config::default();
     config.listen = listen;
     config.demo = false;
-    let server = Server::builder()
-        .handlers(chat.clone())
-        .plain("/chat", chat)
-        .routes(pages)
-        .bind(config)?;
+    let server =
+        Server::builder().handlers(chat.clone()).plain("/chat", chat).routes(pages).bind(config)?;
     println!("listening on http://{}", server.local_addr());
     server.run()?;
     Ok(())

@@ -147,7 +147,7 @@ fn flood(history: u32) -> TestServer {
 async fn heard_late(server: &TestServer) -> Vec<Value> {
     let mut sleeper = RawLine::open_narrow(server.address(), "/app").await;
     sleeper.send(0x81, br#"{"type":"join","id":1,"room":"a"}"#).await;
-    let mut text =
+    let text =
         |frame: super::support::Frame| -> Value { serde_json::from_slice(&frame.payload).unwrap() };
     assert_eq!(text(sleeper.read().await.unwrap())["id"], 1);
     let mut speaker = line(server).await;
