@@ -25,6 +25,10 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
             tokio::time::sleep(SWEEP_EVERY).await;
             node.exchange.broker().sweep();
             node.uploads.sweep();
+            let now_ms = node.exchange.clock.now_ms();
+            for shard in node.exchange.shards() {
+                shard.journal().prune(now_ms);
+            }
         }
     };
     let sweep = async {

@@ -4,6 +4,7 @@
 
 mod recovery;
 mod sockets;
+mod tokens;
 
 use std::io;
 use std::net::SocketAddr;
@@ -38,7 +39,10 @@ impl Running {
     fn with(builder: ServerBuilder, settings: &[(&str, &str)]) -> Self {
         let flags = settings.iter();
         let flags = flags.map(|(key, value)| (format!("socketio.{key}"), (*value).to_owned()));
-        let mut config = Config::read(None, [], flags).unwrap();
+        Self::with_config(builder, Config::read(None, [], flags).unwrap())
+    }
+
+    fn with_config(builder: ServerBuilder, mut config: Config) -> Self {
         config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.ephemeral = true;
         config.threads = NonZeroUsize::new(2);
