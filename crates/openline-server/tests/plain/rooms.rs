@@ -5,7 +5,7 @@ use openline_server::{Config, Server};
 use serde_json::{Value, json};
 
 use super::support::talk::Talk;
-use super::support::{RawLine, TestServer, soon};
+use super::support::{RawLine, TestServer};
 use super::{line, serve, serve_and};
 
 fn rooms() -> Handlers {
@@ -129,7 +129,8 @@ async fn events_called_as_built_in_types_reach_those_with_their_own_vocabulary()
 
 /// A server whose handlers flood a room, with lines that hold little.
 fn flood(history: u32) -> TestServer {
-    let flags = [("limits.queue", "64KiB"), ("limits.slow_consumer", "gap")];
+    let flags =
+        [("limits.message", "64KiB"), ("limits.queue", "64KiB"), ("limits.slow_consumer", "gap")];
     let flags = flags.map(|(key, value)| (key.to_owned(), value.to_owned()));
     let mut config = Config::load(None, [], flags).unwrap();
     config.namespace.default.history_size = history;
@@ -152,21 +153,16 @@ async fn heard_late(server: &TestServer) -> Vec<Value> {
     assert_eq!(text(sleeper.read().await.unwrap())["id"], 1);
     let mut speaker = line(server).await;
     speaker.ask(&json!({ "type": "flood", "id": 1 })).await;
+    speaker.send(&json!({ "type": "say", "text": "last" })).await;
     let mut heard = Vec::new();
-    soon(async {
-        // The last is said again until it comes, as it may be what is missing.
-        speaker.send(&json!({ "type": "say", "text": "last" })).await;
-        loop {
-            let came = text(sleeper.read().await.unwrap());
-            let is_end = came["text"] == "last" || came["type"] == "unrecovered";
-            heard.push(came);
-            if is_end {
-                return;
-            }
+    loop {
+        let came = text(sleeper.read().await.unwrap());
+        let is_end = came["text"] == "last" || came["type"] == "unrecovered";
+        heard.push(came);
+        if is_end {
+            return heard;
         }
-    })
-    .await;
-    heard
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
