@@ -12,8 +12,12 @@ mod hooks;
 mod middleware;
 #[path = "../examples/namespaces.rs"]
 mod namespaces;
+#[path = "../examples/plain.rs"]
+mod plain;
 #[path = "../examples/questions.rs"]
 mod questions;
+#[path = "../examples/raw.rs"]
+mod raw;
 #[path = "../examples/rooms.rs"]
 mod rooms;
 mod support;
@@ -24,6 +28,7 @@ use std::net::SocketAddr;
 
 use openline_server::Config;
 use openline_server::testkit::TestServer;
+use openline_ws::{Message, Transport, WebSocket};
 use serde_json::{Value, json};
 use support::talk::Talk;
 
@@ -188,4 +193,45 @@ async fn with_axum() {
     }
     drop(mounted);
     serving.abort();
+}
+
+#[tokio::test]
+async fn plain() {
+    let server = support::TestServer::with_handlers(Config::default(), plain::server());
+    let mut ann = support::connector().connect(&server.url("/talk/42")).await.unwrap();
+    let mut ben = support::connector().connect(&server.url("/talk/42")).await.unwrap();
+    // Answered, so both are in the room.
+    for line in [&mut ann, &mut ben] {
+        let loud = said(line, json!({ "type": "shout", "id": 1, "text": "hi" })).await;
+        assert_eq!(loud["id"], 1, "{loud}");
+    }
+    ann.send(json!({ "type": "chat", "text": "hello" }).to_string()).await.unwrap();
+    let heard = heard(&mut ben).await;
+    assert_eq!((&heard["type"], &heard["text"]), (&json!("chat"), &json!("hello")));
+    assert!(heard["from"].is_string(), "{heard}");
+}
+
+type Line = WebSocket<Transport>;
+
+async fn said(line: &mut Line, message: Value) -> Value {
+    line.send(message.to_string()).await.unwrap();
+    heard(line).await
+}
+
+async fn heard(line: &mut Line) -> Value {
+    match support::soon(line.recv()).await.unwrap() {
+        Some(Message::Text(text)) => serde_json::from_str(&text).unwrap(),
+        other => panic!("a text was expected, and this came: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn raw() {
+    let server = support::TestServer::with_handlers(Config::default(), raw::server());
+    let mut line = support::connector().connect(&server.url("/raw")).await.unwrap();
+    line.send("hello".to_owned()).await.unwrap();
+    assert_eq!(support::soon(line.recv()).await.unwrap(), Some(Message::Text("HELLO".into())));
+    line.send(vec![1, 2, 3]).await.unwrap();
+    let reversed = Some(Message::Binary(vec![3, 2, 1].into()));
+    assert_eq!(support::soon(line.recv()).await.unwrap(), reversed);
 }
