@@ -42,7 +42,7 @@ mod tests {
     use openline_ws::{Connector, Transport, WebSocket};
 
     use super::*;
-    use crate::app::{Doors, HandlerThreads};
+    use crate::app::Doors;
     use crate::config::Config;
     use crate::server::{Handle, Server};
 
@@ -52,7 +52,7 @@ mod tests {
         doors.serve_default(handlers());
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = Config { listen, ephemeral: true, ..Config::default() };
-        let server = Server::start(config, doors, HandlerThreads::Own(None)).unwrap();
+        let server = Server::start(config, doors, crate::app::HandlerThreads::Own(None)).unwrap();
         let (address, handle) = (server.local_addr(), server.handle());
         thread::spawn(|| server.run());
         (address, handle)
