@@ -1,13 +1,13 @@
 // `socket.io-client` in Chromium against a server of another origin: every case by
 // each way, and what a page of an origin that may not come is told.
 //
-//   node socketio_browser.mjs CHROMIUM URL URL_WITH_A_BRISK_HEARTBEAT PAGE_PORT PROFILE_FOLDER
+//   node socketio_browser.mjs CHROMIUM URL URL_WITH_MANY_HEARTBEATS PAGE_PORT PROFILE_FOLDER
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const [executablePath, url, brisk, pagePort, profile] = process.argv.slice(2);
+const [executablePath, url, steady, pagePort, profile] = process.argv.slice(2);
 const here = fileURLToPath(new URL(".", import.meta.url));
 const files = new Map([
   ["/", ["text/html", "<!doctype html><title>socket.io-client</title>"]],
@@ -40,7 +40,7 @@ try {
     }),
   );
   for (const transports of [["polling"], ["websocket"], ["polling", "websocket"]]) {
-    seen[transports.join(" then ")] = await allowed.evaluate(runInPage, { url, brisk, transports });
+    seen[transports.join(" then ")] = await allowed.evaluate(runInPage, { url, steady, transports });
   }
   seen.headers = await allowed.evaluate(connectInPage, { url, options: { transports: ["polling"], withCredentials: true, extraHeaders: { "x-own": "1" } } });
   seen.stranger = {};
@@ -54,10 +54,10 @@ try {
 console.log(JSON.stringify(seen));
 
 // These two run in the page: they can use nothing from above.
-async function runInPage({ url, brisk, transports }) {
+async function runInPage({ url, steady, transports }) {
   const [{ io }, { runCases }] = await Promise.all([import("/client.mjs"), import("/cases.mjs")]);
   // Chromium keeps six connections to a server, and a poll that waits has one.
-  return runCases(io, url, brisk, transports, transports[0] === "polling" ? 1 : undefined);
+  return runCases(io, url, steady, transports, transports[0] === "polling" ? 1 : undefined);
 }
 
 async function connectInPage({ url, options }) {

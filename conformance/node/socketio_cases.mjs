@@ -2,17 +2,17 @@
 // Each case returns what it saw. The server is the program of the Socket.IO tests.
 
 /** Runs every case, `width` at once. A case that fails says why in place of what it saw. */
-export async function runCases(io, url, brisk, transports, width = Infinity) {
+export async function runCases(io, url, steady, transports, width = Infinity) {
   const left = Object.entries(cases);
   const seen = {};
   const worker = async () => {
-    for (let entry; (entry = left.shift()); ) seen[entry[0]] = await runCase(entry[1], io, url, brisk, transports);
+    for (let entry; (entry = left.shift()); ) seen[entry[0]] = await runCase(entry[1], io, url, steady, transports);
   };
   await Promise.all(Array.from({ length: Math.min(width, left.length) }, worker));
   return seen;
 }
 
-async function runCase(run, io, url, brisk, transports) {
+async function runCase(run, io, url, steady, transports) {
   const sockets = [];
   const open = (space = "/", options = {}, at = url) => {
     const socket = io(at + (space === "/" ? "" : space), { transports, forceNew: true, reconnection: false, ...options });
@@ -20,7 +20,7 @@ async function runCase(run, io, url, brisk, transports) {
     return socket;
   };
   try {
-    return await within(10_000, run({ open, brisk, transports }));
+    return await within(10_000, run({ open, steady, transports }));
   } catch (error) {
     return { failed: String(error.stack ?? error) };
   } finally {
@@ -235,8 +235,8 @@ const cases = {
   },
 
   /** Many heartbeats, and the line is there. */
-  async heartbeat({ open, brisk }) {
-    const socket = open("/", {}, brisk);
+  async heartbeat({ open, steady }) {
+    const socket = open("/", {}, steady);
     let ended;
     socket.on("disconnect", (reason) => (ended = reason));
     await next(socket, "connect");

@@ -63,7 +63,7 @@ function echoes(socket) {
   socket.on("bytes", (ack) => ack(bytes(1, 2, 3), { deep: { list: [bytes(), bytes(255, 0)] } }));
   socket.on("send-bytes", () => socket.emit("sent-bytes", { name: "two", parts: [bytes(4, 5), { last: bytes(6) }] }));
   socket.on("ask-me", async (question) => {
-    const answer = await socket.timeout(300).emitWithAck("question", question).catch(() => "no answer");
+    const answer = await socket.timeout(1_000).emitWithAck("question", question).catch(() => "no answer");
     socket.emit("you-said", answer);
   });
   socket.on("volatile", () => socket.volatile.emit("maybe", "now"));
@@ -94,7 +94,7 @@ function rooms(socket) {
   socket.on("tell-except", ({ room, text }) => space.except(room).emit("told", text));
   socket.on("shout", (text) => socket.broadcast.emit("told", text));
   socket.on("poll", async ({ room, question }, ack) => {
-    const answers = await space.to(room).timeout(300).emitWithAck("question", question).catch((error) => error.responses);
+    const answers = await space.to(room).timeout(1_000).emitWithAck("question", question).catch((error) => error.responses);
     ack(answers);
   });
 }

@@ -183,6 +183,12 @@ def brisk_socketio(request, socketio_page_port):
     return _suite(request, "SOCKETIO_BRISK_URL", socketio_page_port, *flags)
 
 
+@pytest.fixture(scope="session")
+def steady_socketio(request, socketio_page_port):
+    """With many heartbeats, and patience with clients on a busy machine. SOCKETIO_STEADY_URL names one that runs already."""
+    return _suite(request, "SOCKETIO_STEADY_URL", socketio_page_port, "--ping-interval", "300", "--ping-timeout", "5000")
+
+
 def _suite(request, variable: str, page_port: int, *flags: str) -> Suite:
     if url := os.environ.get(variable):
         return Suite(url, page_port)

@@ -11,14 +11,14 @@ WAYS = ["polling", "websocket", "polling then websocket"]
 
 
 @pytest.fixture(scope="module")
-def in_node(node, socketio, brisk_socketio):
-    return {way: node("socketio_client.mjs", socketio.http, brisk_socketio.http, *way.split(" then ")) for way in WAYS}
+def in_node(node, socketio, steady_socketio):
+    return {way: node("socketio_client.mjs", socketio.http, steady_socketio.http, *way.split(" then ")) for way in WAYS}
 
 
 @pytest.fixture(scope="module")
-def in_chromium(node, socketio, brisk_socketio, tmp_path_factory):
+def in_chromium(node, socketio, steady_socketio, tmp_path_factory):
     profile = tmp_path_factory.mktemp("socketio-browser")
-    addresses = (socketio.http, brisk_socketio.http, str(socketio.page_port))
+    addresses = (socketio.http, steady_socketio.http, str(socketio.page_port))
     return node("socketio_browser.mjs", find("chromium"), *addresses, str(profile), seconds=58)
 
 

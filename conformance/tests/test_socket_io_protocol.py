@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import websockets
 
 from engine_io import Door, Line
 
@@ -68,7 +69,7 @@ async def test_a_first_packet_that_is_none_ends_the_connection(door):
 async def test_a_client_that_does_not_join_in_time_is_let_go(brisk):
     """It answers its pings: what ends the connection is that no CONNECT comes."""
     line = await brisk.opened_line()
-    with pytest.raises(Exception, match="1005|1000|1006|no close frame"):
+    with pytest.raises(websockets.ConnectionClosed):
         while True:
             assert await line.packet() == "2"
             await line.send("3")
@@ -139,11 +140,11 @@ async def test_a_packet_that_is_wrong_ends_the_connection(door, packet):
     "packet",
     [
         "42[]", "42[{}]", '42["message"', "43[1,", '42["message"]x', '40/custom,"x"', '42["connect"]',
-        '451["message"]', '450-["message"]', '4511-["message"]', '45-["message"]', "44", '42/custom,["message"]',
+        '451["message"]', '450-["message"]', '4511-["message"]', '45-["message"]', "44",
     ],
     ids=[
         "no name", "name that is an object", "cut", "cut ack", "trailing", "auth that is no object", "reserved name",
-        "no dash", "no attachment", "eleven attachments", "no count", "error from a client", "namespace not joined",
+        "no dash", "no attachment", "eleven attachments", "no count", "error from a client",
     ],
 )
 async def test_other_packets_that_are_wrong_end_the_connection(door, packet):

@@ -130,8 +130,8 @@ async def test_the_server_sends_a_client_away(connect):
         assert await following(gone) == client.reason.SERVER_DISCONNECT
 
 
-async def test_the_client_lives_through_many_heartbeats(connect, brisk_socketio):
-    async with connect(at=brisk_socketio) as (client, heard):
+async def test_the_client_lives_through_many_heartbeats(connect, steady_socketio):
+    async with connect(at=steady_socketio) as (client, heard):
         assert await following(heard) == ("auth", {})
         await asyncio.sleep(1.2)
         await client.emit("message", "after four")

@@ -125,7 +125,7 @@ async fn let_in(cx: Context) -> Result<(), Refusal> {
 }
 
 /// How long clients have for an answer.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 fn bytes<const N: usize>(bytes: [u8; N]) -> Binary {
     Binary(bytes.to_vec().into())
