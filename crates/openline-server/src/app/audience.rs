@@ -37,6 +37,7 @@ use crate::shard::ShardMessage;
 pub struct Audience {
     namespace: Namespace,
     rooms: Vec<String>,
+    clients: Vec<Arc<str>>,
     except_rooms: Vec<String>,
     except_clients: Vec<Arc<str>>,
     is_volatile: bool,
@@ -47,6 +48,7 @@ impl Audience {
         Self {
             namespace,
             rooms: Vec::new(),
+            clients: Vec::new(),
             except_rooms: Vec::new(),
             except_clients: Vec::new(),
             is_volatile: false,
@@ -56,6 +58,13 @@ impl Audience {
     /// Those in this room too; the first room takes the place of everybody.
     pub fn to(mut self, room: &str) -> Self {
         self.rooms.push(room.to_owned());
+        self
+    }
+
+    /// This client too, where it is in the namespace; the first client or room takes the place of
+    /// everybody.
+    pub fn to_client(mut self, id: &str) -> Self {
+        self.clients.push(id.into());
         self
     }
 
@@ -92,8 +101,9 @@ impl Audience {
     /// As [`Audience::emit`].
     pub async fn emit_payload(&self, event: &str, payload: Payload) -> Result<(), Refusal> {
         let data = payload.to_data();
-        match (&self.rooms[..], &self.except_rooms[..], &self.except_clients[..]) {
-            ([room], [], [] | [_]) => match BUILT_IN_TYPES.contains(&event) {
+        let is_one_room = self.clients.is_empty() && self.except_rooms.is_empty();
+        match (&self.rooms[..], &self.except_clients[..]) {
+            ([room], [] | [_]) if is_one_room => match BUILT_IN_TYPES.contains(&event) {
                 true => self.hand_on(room, event, data),
                 false => self.publish(room, event, data).await.map(|_| ()),
             },
@@ -150,11 +160,12 @@ impl Audience {
         let letters = match &to.rooms {
             None => vec![of_no_channel()],
             Some(rooms) if BUILT_IN_TYPES.contains(&event) => {
-                rooms.iter().map(|_| of_no_channel()).collect()
+                rooms.iter().map(|_| of_no_channel()).chain([of_no_channel()]).collect()
             }
             Some(rooms) => rooms
                 .iter()
                 .map(|room| Broadcast::Publication(Arc::new(publication(room))))
+                .chain([of_no_channel()])
                 .collect(),
         };
         let mailing = Arc::new(Mailing { to, letters });
@@ -256,10 +267,11 @@ impl Audience {
         };
         Ok(To {
             namespace: self.namespace.name().into(),
-            rooms: match self.rooms.is_empty() {
+            rooms: match self.rooms.is_empty() && self.clients.is_empty() {
                 true => None,
                 false => Some(channels(&self.rooms)?),
             },
+            clients: self.clients.clone(),
             except_rooms: channels(&self.except_rooms)?,
             except_clients: self.except_clients.clone(),
         })
@@ -300,21 +312,22 @@ struct To {
     namespace: Box<str>,
     /// None is everybody.
     rooms: Option<Vec<ChannelName>>,
+    clients: Vec<Arc<str>>,
     except_rooms: Vec<ChannelName>,
     except_clients: Vec<Arc<str>>,
 }
 
 impl To {
-    /// Those of a thread, each once, with the number of the room by which it is meant.
+    /// Those of a thread, each once, with the number of the room by which it is meant, or that behind
+    /// the last where it is meant by its id.
     fn keys(&self, hub: &Hub<Seat>) -> Vec<(SessionKey, usize)> {
         let mut excepted: HashSet<SessionKey> =
             self.except_rooms.iter().flat_map(|room| hub.members(room)).collect();
         excepted.extend(self.except_clients.iter().filter_map(|client| hub.client(client)));
+        let is_meant =
+            |seat: &Seat| seat.app.as_ref().is_some_and(|app| app.set.namespace == self.namespace);
         match &self.rooms {
             None => {
-                let is_meant = |seat: &Seat| {
-                    seat.app.as_ref().is_some_and(|app| app.set.namespace == self.namespace)
-                };
                 let keys = hub.lines().filter(|(_, seat)| is_meant(seat)).map(|(key, _)| (key, 0));
                 keys.filter(|(key, _)| !excepted.contains(key)).collect()
             }
@@ -324,6 +337,10 @@ impl To {
                     let members = hub.members(room).filter(|key| excepted.insert(*key));
                     keys.extend(members.map(|key| (key, number)));
                 }
+                let clients = self.clients.iter().filter_map(|client| hub.client(client));
+                let clients = clients.filter(|key| hub.line(*key).is_some_and(is_meant));
+                let clients = clients.filter(|key| excepted.insert(*key));
+                keys.extend(clients.map(|key| (key, rooms.len())));
                 keys
             }
         }
@@ -334,7 +351,7 @@ impl To {
 #[derive(Debug)]
 pub(crate) struct Mailing {
     to: To,
-    /// One for each room, or one for everybody.
+    /// One for each room and one for clients, or one for everybody.
     letters: Vec<Broadcast>,
 }
 

@@ -58,6 +58,11 @@ impl Namespace {
         self.everybody().to(room)
     }
 
+    /// One client, by its id.
+    pub fn client(&self, id: &str) -> Audience {
+        self.everybody().to_client(id)
+    }
+
     /// Everybody in the namespace, in rooms or not.
     pub fn everybody(&self) -> Audience {
         Audience::new(self.clone())

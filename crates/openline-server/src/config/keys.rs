@@ -287,7 +287,7 @@ table! {
         /// How long a socket that lost its connection stays in its rooms, so that its client can go on
         /// where it was. While it is not 0s, each event that a Socket.IO client is sent has one more
         /// argument at its end, the client's offset.
-        recovery: Duration = "2m", from "0s" to "2m";
+        recovery: Duration = "0s", from "0s" to "2m";
 
         /// How long a client may take to ask for its first namespace.
         connect_timeout: Duration = "45s", from "50ms" to "10m";

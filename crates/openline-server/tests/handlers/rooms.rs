@@ -117,6 +117,32 @@ async fn who_is_in_two_rooms_hears_it_once() {
 }
 
 #[tokio::test]
+async fn one_client_is_reached_by_its_id() {
+    let handlers = rooms()
+        .on("whisper", async |cx, (id, text): (String, String)| {
+            cx.namespace().client(&id).emit("said", &text).await
+        })
+        .on("mixed", async |cx, (room, id, text): (String, String, String)| {
+            cx.namespace().to(&room).to_client(&id).emit("said", &text).await
+        });
+    let server = serve(handlers);
+    let (mut ann, welcome) = Talk::greeted(&server.url("/ws")).await;
+    let ann_id = welcome["clientId"].clone();
+    let mut ben = member(&server, &["r"]).await;
+    let mut cid = line(&server).await;
+    cid.ask(&json!({ "type": "whisper", "id": 1, "data": [ann_id, "psst"] })).await;
+    cid.ask(&json!({ "type": "whisper", "id": 2, "data": ["nobody", "lost"] })).await;
+    ann.ask(&json!({ "type": "join", "id": 1, "data": "r" })).await;
+    assert_eq!(said(&mut ann).await, "psst");
+    cid.ask(&json!({ "type": "mixed", "id": 3, "data": ["r", ann_id, "once"] })).await;
+    cid.ask(&json!({ "type": "mixed", "id": 4, "data": ["r", ann_id, "again"] })).await;
+    for expected in ["once", "again"] {
+        assert_eq!(said(&mut ann).await, expected);
+        assert_eq!(said(&mut ben).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_room_may_be_called_what_a_channel_may_not() {
     let server = serve(rooms());
     let mut line = line(&server).await;

@@ -31,8 +31,9 @@ struct Running {
 }
 
 impl Running {
+    /// Where clients can come back.
     fn start(handlers: Handlers) -> Self {
-        Self::with(Server::builder().handlers(handlers), &[])
+        Self::with(Server::builder().handlers(handlers), &[("recovery", "2m")])
     }
 
     /// With settings of `[socketio]`.
