@@ -103,16 +103,17 @@ async fn an_echo_lines_panic_closes_it_with_1011() {
     assert!(serving.await.is_ok(), "the panic does not leave the line's handler");
 }
 
-/// A shard that serves on this thread.
-fn chat_shard() -> (Arc<Shard>, Arc<Node>, watch::Sender<bool>) {
+/// A shard that serves on this thread, while the last of this is kept.
+fn chat_shard() -> (Arc<Shard>, Arc<Node>, impl Sized) {
     let input = shard::inputs(NonZeroUsize::MIN).remove(0);
-    let shard = input.shard.clone();
+    // Once no more connections can come, a shard closes its lines.
+    let (shard, connections) = (input.shard.clone(), input.connections.clone());
     let mut doors = Doors::default();
     chat::serve(&mut doors);
     let node = Arc::new(node::for_test_with([shard.clone()].into(), doors));
     let stop = watch::Sender::new(false);
     tokio::spawn(shard::run(input, node.clone(), stop.subscribe()));
-    (shard, node, stop)
+    (shard, node, (stop, connections))
 }
 
 /// Somebody who comes to the chat.
