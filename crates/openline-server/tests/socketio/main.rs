@@ -179,13 +179,8 @@ impl Client {
     /// Asks something that the server answers at once, so that what was said before has been done.
     async fn is_served(&mut self) {
         self.line.say("299[\"served\"]").await;
-        loop {
-            let packet = self.line.next().await;
-            if packet.starts_with("399[") {
-                return;
-            }
-            panic!("{packet} came before the answer");
-        }
+        let packet = self.line.next().await;
+        assert!(packet.starts_with("399["), "{packet} came before the answer");
     }
 }
 
