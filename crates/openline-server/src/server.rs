@@ -205,7 +205,10 @@ impl Prepared {
             let deadlines = node.operator.deadlines.clone();
             let stopped = stopped(stop.subscribe());
             let demo = demo(node, stop.subscribe());
+            // Whoever started the server need not keep a handle: without a sender it would be stopped.
+            let kept = stop.clone();
             let accept = async move {
+                let _kept = kept;
                 let deadlines = deadlines.watch(stopped);
                 let (accepted, (), (), ()) = tokio::join!(accept, keep, demo, deadlines);
                 accepted

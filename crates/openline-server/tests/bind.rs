@@ -38,3 +38,23 @@ fn two_servers_do_not_share_a_port() {
     let first = Server::bind(config(([127, 0, 0, 1], 0).into())).unwrap();
     assert!(Server::bind(config(first.local_addr())).is_err());
 }
+
+/// Nobody has to keep a handle for the server to go on.
+#[test]
+fn a_server_runs_without_a_handle() {
+    let mut config = Config::default();
+    config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    config.ephemeral = true;
+    let server = Server::bind(config).unwrap();
+    let address = server.local_addr();
+    let running = std::thread::spawn(|| server.run());
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!running.is_finished(), "it goes on");
+}

@@ -33,6 +33,13 @@ pub struct BuiltIn;
 pub struct Refusal {
     code: Cow<'static, str>,
     message: String,
+    /// Boxed, because most refusals have none of it, and all results carry one.
+    more: Option<Box<More>>,
+}
+
+/// What few refusals have.
+#[derive(Debug, Clone, Default)]
+struct More {
     retry_after_ms: Option<u64>,
     data: Option<Data>,
     /// For the log, where the client is not to see it.
@@ -43,13 +50,7 @@ impl Refusal {
     /// Says no. The code is for programs, the message for people: what was wrong, and what would be
     /// right.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-            retry_after_ms: None,
-            data: None,
-            cause: None,
-        }
+        Self { code: code.into(), message: message.into(), more: None }
     }
 
     /// `bad_request`.
@@ -65,7 +66,7 @@ impl Refusal {
     /// When to try again, in milliseconds from now.
     #[must_use]
     pub fn retry_after_ms(mut self, milliseconds: u64) -> Self {
-        self.retry_after_ms = Some(milliseconds);
+        self.more().retry_after_ms = Some(milliseconds);
         self
     }
 
@@ -74,25 +75,33 @@ impl Refusal {
     ///
     /// # Errors
     /// When the data cannot be written.
-    pub fn with_data<T: Serialize + ?Sized>(self, data: &T) -> Result<Self, Self> {
-        let data = Payload::new(data)?.to_data();
-        Ok(Self { data: Some(data), ..self })
+    pub fn with_data<T: Serialize + ?Sized>(mut self, data: &T) -> Result<Self, Self> {
+        self.more().data = Some(Payload::new(data)?.to_data());
+        Ok(self)
     }
 
     pub(crate) fn data(&self) -> Option<&Data> {
-        self.data.as_ref()
+        self.more.as_ref()?.data.as_ref()
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
     }
 
     /// What the server itself says no with.
     pub(crate) fn of_fault(fault: Fault) -> Self {
         let refusal = Self::new(fault.code.as_str(), fault.message);
-        Self { retry_after_ms: fault.retry_after_ms, ..refusal }
+        match fault.retry_after_ms {
+            Some(milliseconds) => refusal.retry_after_ms(milliseconds),
+            None => refusal,
+        }
     }
 
     /// `internal`; the cause is for the log alone.
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
-        let message = "the server's handler failed";
-        Self { cause: Some(cause.into()), ..Self::new(ErrorCode::Internal.as_str(), message) }
+        let mut refusal = Self::new(ErrorCode::Internal.as_str(), "the server's handler failed");
+        refusal.more().cause = Some(cause.into());
+        refusal
     }
 
     /// The code.
@@ -106,11 +115,11 @@ impl Refusal {
     }
 
     pub(crate) fn retry_after(&self) -> Option<u64> {
-        self.retry_after_ms
+        self.more.as_ref()?.retry_after_ms
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.more.as_ref()?.cause.as_deref()
     }
 }
 

@@ -80,7 +80,7 @@ impl Form {
         };
         let text = match reply {
             Reply::Answer { id, kind, data: Data::Json(data) } => {
-                let id = id.map(|id| object::json(id));
+                let id = id.map(object::json);
                 object::message(kind, id.as_deref(), data, style.repeats)
             }
             // Of protocol v1.

@@ -86,7 +86,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    fn read(text: &str) -> Result<(String, Option<Id>), (Option<Id>, String, String)> {
+    /// Its id, its code and its message.
+    type Refused = (Option<Id>, String, String);
+
+    fn read(text: &str) -> Result<(String, Option<Id>), Refused> {
         match Incoming::read(text.into()) {
             Ok(Incoming { event, id, data }) => {
                 assert_eq!(data, Data::Json(text.trim().into()), "the whole of it is the data");

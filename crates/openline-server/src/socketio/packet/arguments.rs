@@ -184,7 +184,7 @@ mod tests {
         let within = r#"[{"a":{"_placeholder":true,"num":0}}]"#;
         let (data, attachments) = arguments(within, &[b"\x01\x02"]).into_data();
         assert_eq!(data, json(r#"{"a":{"_placeholder":true,"num":0}}"#));
-        assert_eq!(attachments, [bytes.clone()]);
+        assert_eq!(attachments, std::slice::from_ref(&bytes));
         assert_eq!(Arguments::from(Data::Binary(bytes)).into_data().0.len(), 2);
     }
 

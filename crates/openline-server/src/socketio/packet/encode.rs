@@ -166,7 +166,7 @@ mod tests {
         let bytes = Bytes::from_static(b"\x00\xff");
         let encoded = event("/", "f", &Data::Binary(bytes.clone()).into(), None, Some("2"));
         assert_eq!(encoded.text, r#"51-["f",{"_placeholder":true,"num":0},"2"]"#);
-        assert_eq!(encoded.attachments, [bytes.clone()]);
+        assert_eq!(encoded.attachments, std::slice::from_ref(&bytes));
         let encoded = ack("/b", 4, &Data::Binary(bytes.clone()).into());
         assert_eq!(encoded.text, r#"61-/b,4[{"_placeholder":true,"num":0}]"#);
         assert_eq!(encoded.attachments, [bytes]);
