@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use openline_server::{Config, Server, StartError};
 
@@ -42,15 +44,14 @@ fn two_servers_do_not_share_a_port() {
 /// Nobody has to keep a handle for the server to go on.
 #[test]
 fn a_server_runs_without_a_handle() {
-    let mut config = Config::default();
-    config.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    config.ephemeral = true;
-    let server = Server::bind(config).unwrap();
+    let server = Server::bind(config(([127, 0, 0, 1], 0).into())).unwrap();
     let address = server.local_addr();
     let running = std::thread::spawn(|| server.run());
     for _ in 0..20 {
         let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

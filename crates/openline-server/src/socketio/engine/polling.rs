@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use ::http::{HeaderValue, Method, Request, Response, StatusCode};
+use ::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_REQUEST_HEADERS,
+    CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -45,7 +48,9 @@ pub(crate) async fn handle(
     let node = site.node.clone();
     let cors = node.guard.cors(&request);
     if let Some(answer) = node.guard.preflight(&request, &PREFLIGHT) {
-        return answer.map_or_else(|refused| refuse(&forbidden(refused)), empty);
+        let mut answer = answer.map_or_else(|refused| refuse(&forbidden(refused)), empty);
+        allow_what_is_asked(request.headers(), answer.headers_mut());
+        return answer;
     }
     let answered = match node.guard.check_origin(&request) {
         Err(refused) => Err(forbidden(refused)),
@@ -58,6 +63,15 @@ pub(crate) async fn handle(
     let mut response = answered.unwrap_or_else(|rejection| refuse(&rejection));
     cors.apply(response.headers_mut());
     response
+}
+
+/// Clients have a setting for headers of their own (`extraHeaders`): a page that is listed may send
+/// whatever it asks for.
+fn allow_what_is_asked(request: &HeaderMap, answer: &mut HeaderMap) {
+    let is_listed = answer.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    if let Some(asked) = request.get(ACCESS_CONTROL_REQUEST_HEADERS).filter(|_| is_listed) {
+        answer.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
 }
 
 async fn serve(
