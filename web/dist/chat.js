@@ -205,7 +205,7 @@ function parseServerMessage(json, now) {
     case "chat":
       return { type: "chat", message: chatMessage(fields, now) };
     case "system":
-      return { type: "system", text: firstText(fields, "text", "message") ?? "" };
+      return { type: "system", text: firstText(fields, "text", "message", "data") ?? "" };
     case "typing":
       return { type: "typing", user: firstText(fields, "user") ?? "", isTyping: fields["isTyping"] === true };
     case "presence":

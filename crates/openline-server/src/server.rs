@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tokio::sync::{mpsc, watch};
@@ -22,6 +23,9 @@ use crate::{accept, caretaker, chat, ticker};
 
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 4096;
+
+/// How long a handler that blocks is waited for when the server has stopped.
+const HANDLERS_GRACE: Duration = Duration::from_millis(500);
 
 /// A server that listens; [`Server::run`] serves.
 pub struct Server {
@@ -128,12 +132,13 @@ impl Server {
     /// When a thread or its runtime cannot be started.
     pub fn run(self) -> io::Result<()> {
         let Self { listener, address, prepared } = self;
-        let log = prepared.node.log.clone();
+        let (log, node) = (prepared.node.log.clone(), prepared.node.clone());
         log.started(address, prepared.node.tls.is_some(), env!("CARGO_PKG_VERSION"));
         let stop = prepared.stop.subscribe();
         let accept = accept::run(listener, prepared.connections(), log.clone(), stop);
         let (running, started) = prepared.start_threads(accept);
         let result = join(running, started);
+        node.operator.end(HANDLERS_GRACE);
         log.stopped();
         result
     }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use openline_engine::{
-    Broadcast, Draft, Encoding, Event, History, Hub, Outlet as _, Receivers, SessionKey,
-};
+use openline_engine::{Broadcast, Draft, Encoding, Event, Hub, Outlet as _, Receivers, SessionKey};
 use openline_protocol::{BUILT_IN_TYPES, ChannelName, Data, ErrorCode, Position, Publication};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -103,10 +101,12 @@ impl Audience {
         let data = payload.to_data();
         let is_one_room = self.clients.is_empty() && self.except_rooms.is_empty();
         match (&self.rooms[..], &self.except_clients[..]) {
-            ([room], [] | [_]) if is_one_room => match BUILT_IN_TYPES.contains(&event) {
-                true => self.hand_on(room, event, data),
-                false => self.publish(room, event, data).await.map(|_| ()),
-            },
+            ([room], [] | [_]) if is_one_room && !self.is_volatile => {
+                match BUILT_IN_TYPES.contains(&event) {
+                    true => self.hand_on(room, event, data),
+                    false => self.publish(room, event, data).await.map(|_| ()),
+                }
+            }
             _ => self.mail(event, data),
         }
     }
@@ -131,10 +131,7 @@ impl Audience {
         let exchange = &self.namespace.node().exchange;
         let channel = self.namespace.channel(room)?;
         let namespace = exchange.namespace(&channel).map_err(Refusal::of_fault)?;
-        let history = match self.is_volatile {
-            true => History { size: 0, ttl_ms: 0 },
-            false => history(namespace),
-        };
+        let history = history(namespace);
         let event = (event != "message").then(|| ByteString::from(event));
         let draft = Draft { channel, event, data, from: None, key: None, history };
         let published = exchange.publish(draft, self.except_clients.first().cloned()).await;
@@ -168,7 +165,8 @@ impl Audience {
                 .chain([of_no_channel()])
                 .collect(),
         };
-        let mailing = Arc::new(Mailing { to, letters });
+        let is_volatile = self.is_volatile;
+        let mailing = Arc::new(Mailing { to, letters, is_volatile });
         for shard in exchange.shards() {
             shard.inbox.put([ShardMessage::Mailing(mailing.clone())]);
         }
@@ -353,6 +351,8 @@ pub(crate) struct Mailing {
     to: To,
     /// One for each room and one for clients, or one for everybody.
     letters: Vec<Broadcast>,
+    /// Nobody gets it later.
+    is_volatile: bool,
 }
 
 impl Mailing {
@@ -365,6 +365,7 @@ impl Mailing {
             let encoding = seat.line.encoding();
             let batch = batches.entry((*number, encoding)).or_insert_with(|| {
                 let to = || self.receivers(hub, &keys, (*number, encoding));
+                let to = (!self.is_volatile).then_some(to);
                 fanout.encode_mail(encoding, &self.letters[*number], to)
             });
             // One that has no room misses it: what is said to an audience is not kept.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
@@ -20,8 +21,8 @@ pub(crate) struct Operator {
     pub(crate) deadlines: Arc<Deadlines>,
     /// Where handlers run; none where there are none.
     handle: Option<Handle>,
-    /// Its threads, where they are its own.
-    runtime: Option<Runtime>,
+    /// Its threads, where they are its own, until it ends.
+    runtime: Mutex<Option<Runtime>>,
 }
 
 /// On which threads handlers run.
@@ -50,7 +51,7 @@ impl Operator {
                 (Some(runtime.handle().clone()), Some(runtime))
             }
         };
-        Ok(Self { doors, deadlines: Arc::default(), handle, runtime })
+        Ok(Self { doors, deadlines: Arc::default(), handle, runtime: Mutex::new(runtime) })
     }
 
     /// Where handlers run.
@@ -67,9 +68,23 @@ impl Operator {
     }
 }
 
+impl Operator {
+    /// Ends its threads: what is at work has so long to come to its next wait, and is dropped there.
+    /// What a handler spawned holds the node until then.
+    pub(crate) fn end(&self, grace: Duration) {
+        if let Some(runtime) = self.own_runtime().take() {
+            runtime.shutdown_timeout(grace);
+        }
+    }
+
+    fn own_runtime(&self) -> MutexGuard<'_, Option<Runtime>> {
+        self.runtime.lock().expect("nothing under this lock panics")
+    }
+}
+
 impl Drop for Operator {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.own_runtime().take() {
             // A handler that blocks is not waited for.
             runtime.shutdown_background();
         }

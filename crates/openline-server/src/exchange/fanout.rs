@@ -35,15 +35,19 @@ impl<'a> Fanout<'a> {
         Self { node, shard, journal: None, delivered: Delivered::default() }
     }
 
-    /// Encodes something that comes by no channel, or by several.
+    /// Encodes something that comes by no channel, or by several. Where nobody is said to get it later,
+    /// its number is that of what went before it.
     pub(crate) fn encode_mail(
         &mut self,
         encoding: Encoding,
         broadcast: &Broadcast,
-        to: impl FnOnce() -> Receivers,
+        to: Option<impl FnOnce() -> Receivers>,
     ) -> Batch {
         let Some(set) = self.namespace(encoding) else { return encode(encoding, &[broadcast]) };
-        let number = self.journal().map(|(journal, now_ms)| journal.mail(now_ms, to(), broadcast));
+        let number = self.journal().map(|(journal, now_ms)| match to {
+            Some(to) => journal.mail(now_ms, to(), broadcast),
+            None => journal.last(),
+        });
         let messages: Vec<_> = socketio::messages(&set.namespace, broadcast, number).collect();
         Batch::Packets(engine::Batch::new(&messages))
     }

@@ -13,7 +13,7 @@ use super::packet::{self, Arguments, disconnect};
 use super::returning::Returning;
 use super::{FIRST_ENCODING, Journal};
 use crate::app::{Answer, Client, Goodbye, Payload, Refusal, Set, unknown_event};
-use crate::exchange::Ending;
+use crate::exchange::{Ending, Line};
 use crate::node::Node;
 use crate::session::Session;
 use crate::shard::Shard;
@@ -300,14 +300,32 @@ impl Socket {
 
     /// Ends it and whatever else the client has on the connection, from this side.
     pub(crate) fn close_connection(self: &Arc<Self>, ending: &Ending) {
-        let outlet = match &self.state().carrier {
+        let Some(outlet) = self.outlet() else { return self.close(ending) };
+        // Each is told that it was sent away, before the connection is closed. That is rare enough to
+        // look for them among all.
+        let mut together = Vec::new();
+        for shard in self.node.exchange.shards() {
+            let hub = shard.hub();
+            together.extend(hub.lines().filter_map(|(_, seat)| match &seat.line {
+                Line::Socket(socket) if socket.is_over(&outlet) => Some(socket.clone()),
+                _ => None,
+            }));
+        }
+        for socket in together {
+            socket.close(ending);
+        }
+        outlet.close(ending.code, &ending.reason);
+    }
+
+    fn outlet(&self) -> Option<Arc<Outlet>> {
+        match &self.state().carrier {
             Carrier::Open(outlet) => Some(outlet.clone()),
             _ => None,
-        };
-        self.close(ending);
-        if let Some(outlet) = outlet {
-            outlet.close(ending.code, &ending.reason);
         }
+    }
+
+    fn is_over(&self, outlet: &Arc<Outlet>) -> bool {
+        self.outlet().is_some_and(|own| Arc::ptr_eq(&own, outlet))
     }
 
     /// Ends it: its client leaves the namespace, or is given up. The hub must not be locked by who
