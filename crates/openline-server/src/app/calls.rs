@@ -99,6 +99,8 @@ impl Calls {
         jobs.extend(state.waiting.drain(..));
         if jobs.is_empty() {
             state.driver = None;
+            // Most clients say little.
+            state.waiting = VecDeque::new();
         }
         !jobs.is_empty()
     }

@@ -132,8 +132,8 @@ async fn one_client_is_reached_by_its_id() {
     let mut cid = line(&server).await;
     cid.ask(&json!({ "type": "whisper", "id": 1, "data": [ann_id, "psst"] })).await;
     cid.ask(&json!({ "type": "whisper", "id": 2, "data": ["nobody", "lost"] })).await;
-    ann.ask(&json!({ "type": "join", "id": 1, "data": "r" })).await;
     assert_eq!(said(&mut ann).await, "psst");
+    ann.ask(&json!({ "type": "join", "id": 1, "data": "r" })).await;
     cid.ask(&json!({ "type": "mixed", "id": 3, "data": ["r", ann_id, "once"] })).await;
     cid.ask(&json!({ "type": "mixed", "id": 4, "data": ["r", ann_id, "again"] })).await;
     for expected in ["once", "again"] {

@@ -10,6 +10,9 @@ use super::{Client, Line, Running, chat, joined};
 const KEYS: &str = r#"
 [auth]
 keys = [{algorithm = "HS256", secret = "a-secret-that-is-long-enough-to-be-one", id = "one"}]
+
+[socketio]
+recovery = "2m"
 "#;
 
 fn config() -> Config {
