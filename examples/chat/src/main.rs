@@ -100,7 +100,7 @@ async fn say(cx: Context, Say { text }: Say) -> Result<Delivered, Refusal> {
     Ok(Delivered { status: "delivered" })
 }
 
-async fn typing(cx: Context, Typing { is_typing }: Typing) -> Result<(), Refusal> {
+async fn types(cx: Context, Typing { is_typing }: Typing) -> Result<(), Refusal> {
     let Person { name, room } = person(&cx)?;
     cx.to(&room).volatile().emit("types", &Types { user: &name, is_typing }).await
 }
@@ -125,7 +125,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let chat = Handlers::new()
         .on("join", join)
         .on("chat", say)
-        .on("typing", typing)
+        .on("types", types)
         .on_disconnect(gone)
         .rooms("chat");
     let pages = Router::new()
