@@ -207,7 +207,8 @@ impl Outlet {
             Carrier::Polling(polling) => {
                 let is_to_be_told = matches!(reason, Ended::ForcedClose | Ended::ServerStop);
                 let until_ms = now_ms + ms(LINGER);
-                let lingers = is_to_be_told && !polling.is_attended() && self.node.engine.linger();
+                let lingers =
+                    is_to_be_told && !polling.is_waited_for() && self.node.engine.linger();
                 polling.end(code == close::SLOW_CONSUMER, lingers.then_some(until_ms));
                 lingers
             }

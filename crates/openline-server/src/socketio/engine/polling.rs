@@ -20,7 +20,7 @@ use super::connection::Connection;
 use super::entry::{Wanted, check};
 use super::mounts::Mounted;
 use super::outlet::{Carrier, Outlet};
-use super::packet::{Packet, open_packet};
+use super::packet::{CLOSE, Packet, open_packet};
 use super::payload::{self, Letter};
 use super::polls::Polling;
 use super::refusal::{Refusal, forbidden};
@@ -223,9 +223,13 @@ impl Outlet {
             return Poll::Ready(Err(Refusal::BadRequest));
         };
         let polled = polling.poll_letters(ended, turns, cx);
-        if polled.is_ready() {
+        if let Poll::Ready(letters) = &polled {
             polling.unattend();
-            self.forget(&mut state);
+            let is_told =
+                ended == Some(Ended::TransportClose) || *letters == [Letter::packet(CLOSE)];
+            if ended.is_some() && is_told {
+                self.forget(&mut state);
+            }
         }
         polled.map(Ok)
     }

@@ -114,7 +114,9 @@ impl Polling {
                 letters.push(Letter::packet(packet::NOOP));
             }
             Some(Ended::TransportClose) => {}
-            Some(_) => letters.push(Letter::packet(packet::CLOSE)),
+            // Alone: a client deals with it at once, and with a message that came along only then.
+            Some(_) if letters.is_empty() => letters.push(Letter::packet(packet::CLOSE)),
+            Some(_) => {}
             None if letters.is_empty() && turns && self.is_probed() => {
                 letters.push(Letter::packet(packet::NOOP));
             }
@@ -279,8 +281,8 @@ mod tests {
         let mut polling = Polling::new(1000, 0);
         polling.put(letters(&["a"])).unwrap();
         let ended = Some(Ended::ForcedClose);
-        let last = [letters(&["a"]), vec![Letter::packet("1")]].concat();
-        assert_eq!(poll(&mut polling, ended), Poll::Ready(last));
+        assert_eq!(poll(&mut polling, ended), Poll::Ready(letters(&["a"])));
+        assert_eq!(poll(&mut polling, ended), Poll::Ready(vec![Letter::packet("1")]));
         assert_eq!(
             poll(&mut polling, Some(Ended::TransportClose)),
             Poll::Ready(vec![Letter::packet("6")])
