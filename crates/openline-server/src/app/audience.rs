@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use openline_engine::{Broadcast, Draft, Encoding, Event, Hub, Outlet as _, Receivers, SessionKey};
-use openline_protocol::{BUILT_IN_TYPES, ChannelName, Data, ErrorCode, Position, Publication};
+use openline_protocol::{BUILT_IN_TYPES, ChannelName, Data, ErrorCode, Publication};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
@@ -104,7 +104,7 @@ impl Audience {
             ([room], [] | [_]) if is_one_room && !self.is_volatile => {
                 match BUILT_IN_TYPES.contains(&event) {
                     true => self.hand_on(room, event, data),
-                    false => self.publish(room, event, data).await.map(|_| ()),
+                    false => self.publish(room, event, data).await,
                 }
             }
             _ => self.mail(event, data),
@@ -122,12 +122,7 @@ impl Audience {
     }
 
     /// To one room, through its channel.
-    async fn publish(
-        &self,
-        room: &str,
-        event: &str,
-        data: Data,
-    ) -> Result<Option<Position>, Refusal> {
+    async fn publish(&self, room: &str, event: &str, data: Data) -> Result<(), Refusal> {
         let exchange = &self.namespace.node().exchange;
         let channel = self.namespace.channel(room)?;
         let namespace = exchange.namespace(&channel).map_err(Refusal::of_fault)?;
@@ -136,7 +131,7 @@ impl Audience {
         let draft = Draft { channel, event, data, from: None, key: None, history };
         let published = exchange.publish(draft, self.except_clients.first().cloned()).await;
         self.namespace.node().metrics.published(published.as_ref().map(|p| p.duplicate));
-        Ok(published.map_err(|error| Refusal::of_fault(error.fault()))?.position)
+        published.map(|_| ()).map_err(|error| Refusal::of_fault(error.fault()))
     }
 
     /// To whom it is for now, by way of the threads.

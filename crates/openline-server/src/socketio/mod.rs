@@ -18,7 +18,6 @@ mod bare;
 mod broadcast;
 mod connect;
 mod connection;
-#[allow(dead_code, reason = "what stands on its connections calls it")]
 pub(crate) mod engine;
 mod packet;
 mod returning;

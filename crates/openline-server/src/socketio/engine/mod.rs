@@ -49,9 +49,7 @@ pub(crate) use batch::Batch;
 pub(crate) use connections::Connections;
 pub(crate) use heartbeats::{Heartbeats, watch};
 pub(crate) use mounts::Mounts;
-#[allow(unused_imports, reason = "what stands on the connections matches on it")]
-pub(crate) use outlet::NotTaken;
-pub(crate) use outlet::Outlet;
+pub(crate) use outlet::{NotTaken, Outlet};
 pub(crate) use refusal::forbidden;
 
 /// A message, in either direction: the packet without its type.
@@ -95,6 +93,10 @@ pub(crate) struct Arrival {
     /// the upper layer keeps it), who it is.
     pub(crate) visitor: Visitor,
     /// The request that opens the connection: path, query and headers.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "only the mounts of tests read headers so far")
+    )]
     pub(crate) request: Request<()>,
     pub(crate) outlet: Arc<Outlet>,
     /// The thread on which it came. Its pings come from there, wherever its socket is later on.
