@@ -134,7 +134,7 @@ impl Channel {
 
     /// What came does not follow on what was here: everybody reads on for itself from the turns
     /// before, and the turn's publications reach nobody.
-    fn lose_place(&mut self, place: Option<Position>, lagging: &mut Vec<Lagging>) {
+    pub(super) fn lose_place(&mut self, place: Option<Position>, lagging: &mut Vec<Lagging>) {
         for member in &mut self.members {
             if member.phase == Phase::Live {
                 lagging.push(fall_behind(member, self.slot, &self.name, self.drained));

@@ -352,6 +352,14 @@ impl<L> Hub<L> {
         }
     }
 
+    /// What the subscribers of a channel got last cannot be gone on from: each falls behind, to read on
+    /// for itself.
+    pub fn lose_place(&mut self, channel: &ChannelName) {
+        if let Some(slot) = self.by_name.get(channel) {
+            self.channels[*slot as usize].lose_place(None, &mut self.lagging);
+        }
+    }
+
     /// Hands what this turn brought to the lines.
     pub fn drain_turn<O: Outlet<L>>(&mut self, outlet: &mut O) {
         let dirty = std::mem::take(&mut self.dirty);

@@ -15,8 +15,10 @@
 mod answer;
 #[cfg(test)]
 mod contract;
+mod link;
 mod local;
 mod record;
+mod shared;
 mod stripes;
 
 use std::fmt;
@@ -26,6 +28,7 @@ use openline_engine::{Draft, Extent, Page, PageLimits, Query, Recovery};
 use openline_protocol::{ChannelName, ErrorCode, Fault, Position, Publication, Reason};
 
 pub(crate) use answer::Answer;
+pub(crate) use link::{Ear, Link, NodeId};
 pub(crate) use local::{LocalBroker, LocalOptions};
 
 /// Orders, keeps and hands on.
@@ -57,6 +60,20 @@ pub(crate) trait Broker: Send + Sync {
     /// Forgets the history of a channel.
     fn clear(&self, channel: &ChannelName) -> Answer<()>;
 
+    /// Has the tail get what is published to a channel from now on; to be called for each
+    /// subscription, once [`Tail::is_heard`] says so, and waited for before it reads.
+    fn listen(&self, _channel: &ChannelName) -> Answer<()> {
+        Answer::now(Ok(()))
+    }
+
+    /// Looks whether a channel is heard still; if not, the tail need not get it any more.
+    fn unlisten(&self, _channel: &ChannelName) {}
+
+    /// The way to the other nodes, if there can be any.
+    fn link(&self) -> Option<Arc<dyn Link>> {
+        None
+    }
+
     /// Forgets what is beyond its time; to be called now and then.
     fn sweep(&self) {}
 
@@ -83,6 +100,10 @@ pub(crate) trait Tail: Send + Sync {
             self.publish(publication, except);
         }
     }
+
+    /// What the channel's readers got last cannot be gone on from: each is to read on for itself, and
+    /// is told why if that cannot be done.
+    fn lost(&self, _channel: &ChannelName) {}
 
     /// Whether somebody listens to the channel, who could not tell it from another of its name.
     fn is_heard(&self, channel: &ChannelName) -> bool;

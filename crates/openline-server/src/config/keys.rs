@@ -6,12 +6,15 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::broker_url::BrokerUrl;
 use super::choice::{
     Duplicates, HistoryLevel, LogFormat, LogLevel, Publishers, Readers, SlowConsumer, Subscribers,
     Uploaders, WebhookDecision, WebhookEvent,
 };
 use super::namespaces::Namespaces;
-use super::network::{CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget};
+use super::network::{
+    BrokerPrefix, CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget,
+};
 use super::quantity::{Rate, Size};
 use super::secret::Secret;
 use super::signing::SigningKey;
@@ -57,6 +60,8 @@ table! {
         auth: Auth;
         /// `[history]`
         history: History;
+        /// `[broker]`
+        broker: Broker;
         /// `[namespace.…]`
         namespace: Namespaces;
         /// `[limits]`
@@ -174,6 +179,34 @@ table! {
         /// Disk that is left free: with less, publications that have to be kept are refused
         /// (storage_full).
         reserve: Size = "64MiB", from "0B" to "1TiB";
+    }
+}
+
+table! {
+    /// Where the channels are that several nodes share. Without a URL they are this node's alone, in
+    /// its memory and its data directory.
+    "broker" Broker {
+        /// "redis://…" or "nats://…", with user and password if they are needed; "rediss://…" and
+        /// "tls://…" with TLS. All nodes of a cluster name the same.
+        url: Option<BrokerUrl> = "";
+
+        /// What the names of its keys, streams and subjects begin with: clusters that share a broker
+        /// have each their own.
+        prefix: BrokerPrefix = "openline";
+
+        /// How long it may take to answer. After that publications are refused
+        /// (broker_unavailable); whether they are kept is not known then, and the same key finds out.
+        timeout: Duration = "2s", from "100ms" to "1m";
+
+        /// How often the channels that are listened to are compared with it, so that nothing that was
+        /// lost on the way stays unnoticed.
+        probe_interval: Duration = "5s", from "100ms" to "1m";
+
+        /// A PEM file with the authorities that vouch for it. Empty means those of the system.
+        ca: Option<PathBuf> = "";
+
+        /// The Redis behind the URL is a cluster.
+        cluster: bool = false;
     }
 }
 

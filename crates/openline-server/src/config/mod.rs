@@ -4,6 +4,7 @@
 //! there. A flag wins over a variable, a variable over the file, the file over the default.
 //! Without a file some defaults are others: a server to try things with on the own machine.
 
+mod broker_url;
 mod check;
 mod choice;
 mod document;
@@ -25,6 +26,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+pub use broker_url::{BrokerKind, BrokerUrl};
 pub use choice::{
     Algorithm, Duplicates, HistoryLevel, LogFormat, LogLevel, Publishers, Readers, SlowConsumer,
     Subscribers, Uploaders, WebhookDecision, WebhookEvent,
@@ -32,11 +34,13 @@ pub use choice::{
 pub use document::{default_file, markdown};
 pub use error::{ConfigError, Place};
 pub use keys::{
-    Api, Auth, Config, History, Http, Limits, Log, Metrics, Namespace, Rates, SocketIo, Tls,
-    Uploads, Webhook,
+    Api, Auth, Broker, Config, History, Http, Limits, Log, Metrics, Namespace, Rates, SocketIo,
+    Tls, Uploads, Webhook,
 };
 pub use namespaces::Namespaces;
-pub use network::{CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget};
+pub use network::{
+    BrokerPrefix, CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget,
+};
 pub use quantity::{Rate, Size};
 pub use secret::Secret;
 pub use signing::SigningKey;

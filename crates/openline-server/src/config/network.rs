@@ -73,6 +73,16 @@ checked_text! {
 }
 
 checked_text! {
+    /// What the names of everything in a shared broker begin with.
+    BrokerPrefix, "PREFIX", "1 to 32 letters, digits, \"-\" or \"_\"",
+    |text| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_prefix = (1..=32).contains(&text.len()) && text.bytes().all(is_plain);
+        is_prefix.then(|| text.to_owned())
+    }
+}
+
+checked_text! {
     /// The name of a cookie.
     CookieName, "NAME", "the name of a cookie, as in \"session\"",
     |text| (!text.is_empty() && text.bytes().all(is_token)).then(|| text.to_owned())

@@ -101,6 +101,13 @@ impl Tail for Interest {
         self.post(&channel, Broadcast::Publication(publication), except);
     }
 
+    fn lost(&self, channel: &ChannelName) {
+        for (index, _) in self.stripe(channel).shards(channel) {
+            let channel = channel.clone();
+            self.shards[usize::from(*index)].inbox.put([ShardMessage::Lost(channel)]);
+        }
+    }
+
     fn is_heard(&self, channel: &ChannelName) -> bool {
         !self.stripe(channel).shards(channel).is_empty()
     }
@@ -181,6 +188,12 @@ impl Exchange {
         self.broker.query(channel, query, limits)
     }
 
+    /// Ready once what is published to a channel from now on reaches the threads that have
+    /// subscribers. For each subscription, after [`Exchange::join`].
+    pub(crate) fn listen(&self, channel: &ChannelName) -> Answer<()> {
+        self.broker.listen(channel)
+    }
+
     /// A subscription begins on a thread. `member` is given where presence is kept.
     pub(crate) fn join(&self, channel: &ChannelName, shard: u16, member: Option<Member>) -> Effect {
         let now = self.clock.now_ms();
@@ -190,7 +203,11 @@ impl Exchange {
     /// A subscription ends.
     pub(crate) fn leave(&self, channel: &ChannelName, shard: u16, client: &str) -> Effect {
         let now = self.clock.now_ms();
-        self.interest.stripe(channel).leave(channel, shard, client, now)
+        let effect = self.interest.stripe(channel).leave(channel, shard, client, now);
+        if effect.turned {
+            self.broker.unlisten(channel);
+        }
+        effect
     }
 
     /// A member changes. Returns when its subscribers are to be told.

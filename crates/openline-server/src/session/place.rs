@@ -54,9 +54,10 @@ impl Place {
         };
         let member = namespace.presence.then(|| self.member());
         self.node.joined(channel, &self.shard, member);
-        let read = match namespace.history_size {
-            0 => Ok((None, Recovery::None, Vec::new())),
-            _ => self.read_before(channel, since, newest, room).await,
+        let read = match self.node.exchange.listen(channel).await {
+            Err(error) => Err(error),
+            Ok(()) if namespace.history_size == 0 => Ok((None, Recovery::None, Vec::new())),
+            Ok(()) => self.read_before(channel, since, newest, room).await,
         };
         let (head, recovery, messages) = read.map_err(|error| {
             self.leave(channel);

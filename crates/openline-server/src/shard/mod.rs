@@ -55,6 +55,8 @@ pub(crate) struct Shard {
 pub(crate) enum ShardMessage {
     /// Something for the subscribers of a channel.
     Broadcast { channel: ChannelName, post: Post },
+    /// What was missed of a channel is to be read by each of its subscribers.
+    Lost(ChannelName),
     /// Sessions that are to end.
     Expel(Arc<Expelled>),
     /// Somebody wants to know something.
@@ -71,7 +73,7 @@ impl ShardMessage {
                 Broadcast::Publication(publication) => Some(publication.timestamp),
                 _ => None,
             },
-            Self::Expel(_) | Self::Look(_) | Self::Mailing(_) => None,
+            Self::Lost(_) | Self::Expel(_) | Self::Look(_) | Self::Mailing(_) => None,
         }
     }
 }
@@ -125,6 +127,11 @@ impl Shard {
         for message in messages.drain(..) {
             match message {
                 ShardMessage::Broadcast { channel, post } => hub.post(&channel, post),
+                ShardMessage::Lost(channel) => {
+                    // What was posted before it still follows on what they have.
+                    hub.drain_turn(&mut fanout);
+                    hub.lose_place(&channel);
+                }
                 ShardMessage::Expel(expelled) => expelled.close_among(&hub),
                 ShardMessage::Look(look) => look.answer(&hub),
                 ShardMessage::Mailing(mailing) => {
