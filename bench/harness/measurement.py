@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator
 
 from harness import tokens
+from harness.cluster import Cluster
 from harness.server import HOST, BenchError, CpuMeter, Server, cores
 from harness.subjects import LOAD, OURS, SUBJECTS
-from harness.workloads import Entry, Workload
+from harness.workloads import NODES, Entry, Workload
 
 IDLE_SETTLE_SECONDS = 1.0
 LOAD_SECONDS_MAX = 120.0
@@ -34,8 +35,10 @@ def measure(workload: Workload, entry: Entry, seconds: float, warmup: float) -> 
             raise BenchError(f"{error} [server: {server.log_tail()}]") from None
 
 
-def _server(entry: Entry) -> Server:
+def _server(entry: Entry) -> Server | Cluster:
     command = SUBJECTS[entry.subject].command(entry.deflate and entry.subject != OURS)
+    if entry.broker:
+        return Cluster(entry.broker, NODES, command)
     if not entry.users:
         return Server(command)
     files = {"openline.toml": tokens.CONFIG, "tokens": tokens.tokens(entry.users)}
@@ -155,12 +158,15 @@ class Load:
         self,
         workload: Workload,
         entry: Entry,
-        server: Server,
+        server: Server | Cluster,
         arguments: list[str],
         mode: str | None = None,
     ) -> None:
-        url = f"ws://{HOST}:{server.port}{workload.path(entry)}"
+        hosts = [f"{HOST}:{port}" for port in server.ports]
+        url = f"ws://{hosts[0]}{workload.path(entry)}"
         self._command = [str(LOAD), mode or workload.mode, "--url", url, *arguments]
+        if hosts[1:]:
+            self._command += ["--also", ",".join(hosts[1:])]
 
     def __enter__(self) -> "Load":
         core = cores()[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from harness.subjects import OURS, SUBJECTS, version
-from harness.workloads import WORKLOADS, Workload
+from harness.workloads import NODES, WORKLOADS, Workload
 
 METHOD = """\
 The server runs on one core, the load generator on another. Each round measures every
@@ -32,6 +32,9 @@ measured first; in the rows *bare* they deliver the 128 bytes alone.
 For Socket.IO all run the same chat: `join-room` joins and announces, `chat` goes to the
 room with who sent it and when. Clients use WebSocket from the start. Openline recovers
 connections, as Socket.IO does in the row *+recovery*, where each event carries its offset.
+
+With several nodes the server's CPU time is that of all nodes, without the broker's, and the
+lines are so many on each node. Redis writes its append-only file, NATS keeps streams in files.
 
 In the echo tables *+batch* marks a peer whose application takes what has arrived, feeds
 the answers and flushes once. Without the mark it sends each message as it comes, as the
@@ -107,6 +110,11 @@ TARGETS = [
     _at_most("exchange-stall", f"{OURS} (stalled reader)", 1.1, OURS, "delivery_p99_us"),
     _at_most("exchange-1000-deflate", f"{OURS} (deflate)", 1.3, OURS, "cpu_per_message"),
     _bytes("exchange-idle-15k", OURS, 2048),
+    *(
+        _at_least(workload, f"{OURS} ({broker}, {NODES} nodes)", 0.8, OURS)
+        for workload in ("cluster-1000", "cluster-1000-burst16")
+        for broker in ("redis", "nats")
+    ),
     _at_least("socketio-1000-burst16", OURS, 5, "socket.io"),
     _bytes("socketio-idle-10k", OURS, 3072),
 ]
@@ -216,7 +224,7 @@ def _speed_table(workload: Workload, rows: Samples) -> str:
 def _speed_row(workload: Workload, label: str, rows: Samples) -> tuple[str, ...]:
     values = _column(rows[label])
     speed = values("per_cpu_second")
-    rivals = (_rival(label, subject, rows) for subject in (OURS, workload.rival))
+    rivals = (_rival(label, subject, rows) for subject in _compared(workload))
     ratios = (ratio(rows, label, rival, "per_cpu_second") for rival in rivals)
     deliveries = ("delivery_p99_us", "payload_bytes") if workload.mode == "fanout" else ()
     return (
@@ -233,7 +241,13 @@ def _speed_row(workload: Workload, label: str, rows: Samples) -> tuple[str, ...]
 
 
 def _ratio_heads(workload: Workload) -> list[str]:
-    return ["to Openline", {"bun": "to Bun", "socket.io": "to Socket.IO"}[workload.rival]]
+    rivals = {"bun": ["to Bun"], "socket.io": ["to Socket.IO"], OURS: []}
+    return ["to Openline", *rivals[workload.rival]]
+
+
+def _compared(workload: Workload) -> list[str]:
+    """Us and the rival, once where that is the same."""
+    return list(dict.fromkeys((OURS, workload.rival)))
 
 
 def _rival(label: str, subject: str, rows: Samples) -> str:
@@ -251,7 +265,7 @@ def _idle_table(workload: Workload, rows: Samples) -> str:
 def _idle_row(workload: Workload, label: str, rows: Samples) -> tuple[str, ...]:
     values = _column(rows[label])
     size = values("bytes_per_line")
-    ratios = (ratio(rows, label, rival, "bytes_per_line") for rival in (OURS, workload.rival))
+    ratios = (ratio(rows, label, rival, "bytes_per_line") for rival in _compared(workload))
     return (
         label,
         f"{median(size):,.0f}",

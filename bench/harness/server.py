@@ -41,6 +41,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
 class Server:
     """Runs a command with `{port}` filled in, as a context manager.
 
@@ -85,6 +93,14 @@ class Server:
         self._log.close()
         self._directory.cleanup()
 
+    @property
+    def ports(self) -> list[int]:
+        return [self.port]
+
+    def beside(self) -> list[int]:
+        """What runs on its core for it and is not it."""
+        return []
+
     def path(self, name: str) -> Path:
         """Where a file of the server's directory is."""
         return Path(self._directory.name) / name
@@ -94,11 +110,9 @@ class Server:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise BenchError(f"{self._command[0]} ended at once: {self.log_tail()}")
-            try:
-                socket.create_connection((HOST, self.port), timeout=1).close()
+            if listens(self.port):
                 return
-            except OSError:
-                time.sleep(0.01)
+            time.sleep(0.01)
         raise BenchError(f"{self._command[0]} does not listen: {self.log_tail()}")
 
     def log_tail(self) -> str:
@@ -150,11 +164,14 @@ class CpuMeter:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._known = server.processes()
+        self._beside = server.beside()
         self._begin: dict[int, float] = {}
+        self._beside_begin = 0.0
         self._core_begin = 0.0
 
     def start(self) -> None:
         self._begin = {pid: _cpu_seconds(pid) for pid in self._known}
+        self._beside_begin = sum(map(_cpu_seconds, self._beside))
         self._core_begin = _core_busy_seconds(cores()[0])
 
     def stop(self) -> tuple[float, float]:
@@ -166,7 +183,8 @@ class CpuMeter:
             if pid not in end:
                 end[pid] = _cpu_seconds(pid)
         own = sum(seconds - self._begin.get(pid, 0.0) for pid, seconds in end.items())
-        return own, max(0.0, core_busy - own)
+        beside = sum(map(_cpu_seconds, self._beside)) - self._beside_begin
+        return own, max(0.0, core_busy - own - beside)
 
 
 def _cpu_seconds(pid: int) -> float:

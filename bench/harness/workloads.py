@@ -14,6 +14,7 @@ DESCRIPTORS_BESIDE_LINES = 500
 
 LIBRARIES = ["tungstenite", "tokio-websockets", "fastwebsockets", "yawc", "sockudo"]
 ECHO = [OURS, "openline-ws", "bun", "ws", *LIBRARIES]
+NODES = 3
 FLAT_LINES = [100, 1_000, 10_000, 15_000]
 
 # What a client of the exchange says and hears (spec/PROTOCOL.md).
@@ -56,6 +57,7 @@ class Entry:
     stalled: bool = False  # one more line is subscribed, whose process is stopped
     bare: bool = False  # a peer delivers the text alone, not as many bytes as ours
     lines: int = 0  # instead of the workload's
+    broker: str = ""  # several nodes on "redis" or "nats"
 
     @property
     def label(self) -> str:
@@ -126,6 +128,25 @@ def _fanout(name: str, lines: int, burst: int, others: list[Entry]) -> Workload:
         [Entry(OURS), Entry("bun"), Entry("bun", "bare", bare=True), *others],
         f"--burst {burst}".split(),
         door="exchange",
+        size=128,
+    )
+
+
+def _cluster(name: str, lines: int, how: str, arguments: str) -> Workload:
+    """The same number of lines on each node, whether it is alone or one of several."""
+    nodes = [
+        Entry(OURS, f"{broker}, {NODES} nodes", broker=broker, lines=NODES * lines)
+        for broker in ("redis", "nats")
+    ]
+    return Workload(
+        name,
+        f"Nodes: 128 bytes from one line to {lines:,} on each node, {how}",
+        "fanout",
+        lines,
+        [Entry(OURS), *nodes],
+        arguments.split(),
+        door="exchange",
+        rival=OURS,
         size=128,
     )
 
@@ -267,7 +288,13 @@ SOCKETIO_WORKLOADS = [
     ),
 ]
 
+CLUSTER_WORKLOADS = [
+    _cluster("cluster-1000", 1_000, "one publication at a time", "--burst 1"),
+    _cluster("cluster-1000-burst16", 1_000, "in bursts of 16", "--burst 16"),
+    _cluster("cluster-latency", 100, "50 publications a second", "--burst 1 --rate 50"),
+]
+
 WORKLOADS = {
     workload.name: workload
-    for workload in [*ECHO_WORKLOADS, *EXCHANGE_WORKLOADS, *SOCKETIO_WORKLOADS]
+    for workload in [*ECHO_WORKLOADS, *EXCHANGE_WORKLOADS, *SOCKETIO_WORKLOADS, *CLUSTER_WORKLOADS]
 }

@@ -81,6 +81,7 @@ struct Inbox {
 
 pub(crate) fn run(mut args: Args) -> Result<String, String> {
     let mut target = Target::parse(&args.required::<String>("url")?)?;
+    target.take_others(&mut args)?;
     let subscribers: usize = args.required("lines")?;
     let burst: usize = args.required("burst")?;
     let size: usize = args.required("size")?;

@@ -8,6 +8,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Socket, Type};
 
+use crate::args::Args;
 use crate::frame::{self, Part, Reader};
 
 /// The sample key of RFC 6455 section 1.3 and the answer it must get.
@@ -23,8 +24,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// Where to connect and what to offer.
 pub(crate) struct Target {
-    address: SocketAddr,
-    host: String,
+    /// The servers, each with the host that it is asked for; lines go to them in turn.
+    servers: Vec<(SocketAddr, String)>,
     path: String,
     pub(crate) deflate: bool,
     /// Whether Engine.IO is spoken: the server's pings are then messages.
@@ -39,17 +40,8 @@ impl Target {
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let rest = url.strip_prefix("ws://").ok_or("--url must begin with ws://")?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let address = host
-            .to_socket_addrs()
-            .map_err(|e| format!("{host}: {e}"))?
-            .next()
-            .ok_or_else(|| format!("{host} has no address"))?;
-        if !address.ip().is_loopback() {
-            return Err(format!("{host} is not loopback"));
-        }
         Ok(Self {
-            address,
-            host: host.to_owned(),
+            servers: vec![server(host)?],
             path: format!("/{path}"),
             deflate: false,
             engine_io: false,
@@ -58,16 +50,43 @@ impl Target {
         })
     }
 
-    fn connect(&self) -> io::Result<std::net::TcpStream> {
-        let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, None)?;
+    /// Spreads the lines over the servers of `--also HOST,HOST` as well.
+    pub(crate) fn take_others(&mut self, args: &mut Args) -> Result<(), String> {
+        let others = args.take::<String>("also")?.unwrap_or_default();
+        for host in others.split(',').filter(|host| !host.is_empty()) {
+            self.servers.push(server(host)?);
+        }
+        Ok(())
+    }
+
+    /// The server of the line of this number.
+    fn server(&self, number: usize) -> &(SocketAddr, String) {
+        &self.servers[number % self.servers.len()]
+    }
+
+    fn connect(&self, number: usize) -> io::Result<std::net::TcpStream> {
+        let (address, _) = self.server(number);
+        let socket = Socket::new(Domain::for_address(*address), Type::STREAM, None)?;
         if let Some(bytes) = self.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
-        socket.connect_timeout(&self.address.into(), HANDSHAKE_TIMEOUT)?;
+        socket.connect_timeout(&(*address).into(), HANDSHAKE_TIMEOUT)?;
         socket.set_tcp_nodelay(true)?;
         socket.set_read_timeout(Some(HANDSHAKE_TIMEOUT))?;
         Ok(socket.into())
     }
+}
+
+fn server(host: &str) -> Result<(SocketAddr, String), String> {
+    let address = host
+        .to_socket_addrs()
+        .map_err(|e| format!("{host}: {e}"))?
+        .next()
+        .ok_or_else(|| format!("{host} has no address"))?;
+    if !address.ip().is_loopback() {
+        return Err(format!("{host} is not loopback"));
+    }
+    Ok((address, host.to_owned()))
 }
 
 /// An open line. Writes that did not fit wait in it; nothing else is kept.
@@ -198,7 +217,7 @@ fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, String> {
 
 /// Returns the socket, not blocking any more, and what came after the head.
 fn shake_hands(target: &Target, number: usize) -> Result<(std::net::TcpStream, Vec<u8>), String> {
-    let mut stream = target.connect().map_err(|e| format!("connect: {e}"))?;
+    let mut stream = target.connect(number).map_err(|e| format!("connect: {e}"))?;
     let text = |e: io::Error| format!("handshake: {e}");
     stream.write_all(request(target, number).as_bytes()).map_err(text)?;
 
@@ -235,7 +254,8 @@ fn request(target: &Target, number: usize) -> String {
     format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{authorization}{extensions}\r\n",
-        target.path, target.host
+        target.path,
+        target.server(number).1
     )
 }
 
