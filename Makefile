@@ -25,7 +25,7 @@ web: web/node_modules/.package-lock.json ## Build the pages, web/src to web/dist
 
 check: fmt clippy tidy unit ## The quick gate: format, lints, rules, unit tests (needs Rust alone)
 
-test: setup fmt clippy tidy unit wasm web-check sdk-check programs autobahn-quick peers ## All that a change must pass
+test: setup fmt clippy tidy unit brokers wasm web-check sdk-check programs autobahn-quick peers ## All that a change must pass
 
 check-all: test long conformance doc deny fuzz ## test, and all that takes longer
 
@@ -63,6 +63,10 @@ tidy: ## Check the repository's own rules
 unit: ## Run the crates' tests
 	$(call say,Tests of the crates)
 	cargo test --workspace --exclude tidy --all-features --locked --quiet
+
+brokers: setup ## Run the tests that need redis-server and nats-server
+	$(call say,Tests against Redis and NATS)
+	cargo test -p openline-server --lib --locked --quiet -- --ignored broker::
 
 long: sdk/typescript/node_modules/.package-lock.json ## Run the tests that take minutes: 100 kills, 1,000 cuts
 	$(call say,Long tests)
@@ -136,5 +140,5 @@ sdk/typescript/node_modules/.package-lock.json: sdk/typescript/package-lock.json
 	cd sdk/typescript && npm ci --no-audit --no-fund
 	touch $@
 
-.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit long wasm web-check sdk-check \
+.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit brokers long wasm web-check sdk-check \
 	programs autobahn-quick peers doc deny fuzz help
