@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::broker_url::BrokerKind;
 use super::choice::{Subscribers, WebhookDecision};
 use super::error::{ConfigError, Place};
 use super::keys::Config;
@@ -24,7 +25,8 @@ impl Config {
     pub(super) fn contradictions(&self) -> Vec<ConfigError> {
         let reach = self.unsafe_reach();
         let rest = [self.half_tls(), self.lists(), self.proxies(), self.tokens(), self.cookie()];
-        let more = [self.signing_keys(), self.secrets(), self.webhook(), self.sizes()];
+        let more =
+            [self.signing_keys(), self.secrets(), self.webhook(), self.sizes(), self.broker()];
         let all = reach.into_iter().chain(rest.into_iter().flatten());
         all.chain(more.into_iter().flatten()).map(ConfigError::together).collect()
     }
@@ -68,6 +70,7 @@ impl Config {
             ("tls.certificate", &self.tls.certificate),
             ("tls.key", &self.tls.key),
             ("webhook.ca", &self.webhook.ca),
+            ("broker.ca", &self.broker.ca),
         ];
         let named = named.into_iter().chain(key_files.map(|file| ("auth.keys", file)));
         named
@@ -106,6 +109,20 @@ impl Config {
             _ => return Vec::new(),
         };
         vec![missing.to_owned()]
+    }
+
+    fn broker(&self) -> Vec<String> {
+        let broker = &self.broker;
+        let url = broker.url.as_ref();
+        let mut found = Vec::new();
+        if broker.cluster && url.is_none_or(|url| url.kind() != BrokerKind::Redis) {
+            found.push("broker.cluster=true is about Redis; set broker.url to one".to_owned());
+        }
+        if broker.ca.is_some() && url.is_none_or(|url| !url.is_tls()) {
+            let needed = "broker.url does not ask for; begin it with rediss:// or tls://";
+            found.push(format!("broker.ca is for TLS, which {needed}"));
+        }
+        found
     }
 
     fn lists(&self) -> Vec<String> {

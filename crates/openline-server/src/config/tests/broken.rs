@@ -297,6 +297,14 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
         "limits.message=\"2MiB\" with limits.queue=\"1MiB\": a message that fills the queue reaches \
          nobody; raise limits.queue",
     ),
+    (
+        "[broker]\nurl = \"nats://a.example\"\ncluster = true",
+        "broker.cluster=true is about Redis; set broker.url to one",
+    ),
+    (
+        "[broker]\nurl = \"nats://a.example\"\nca = \"a.pem\"",
+        "broker.ca is for TLS, which broker.url does not ask for; begin it with rediss:// or tls://",
+    ),
 ];
 
 #[test]
@@ -371,6 +379,7 @@ fn secrets_are_in_no_error() {
         "auth.keys = [{secret = [\"swordfish\"]}]",
         "auth.keys = [{secret = \"swordfish\"}]",
         "webhook.secrets = \"swordfish\"",
+        "broker.url = \"redis//:swordfish@a.example\"",
     ] {
         let said = errors(file);
         assert!(!said.is_empty() && !said.concat().contains("swordfish"), "{said:?}");
