@@ -6,6 +6,8 @@
 //! - [`Stream`], [`Streams`]: the entries of channels with history, in their one order; positions,
 //!   recovery, retries.
 //! - [`Directory`], [`Roster`]: who listens where, and what changed about them.
+//! - [`Feed`]: what a node listens to, of channels that are ordered elsewhere; what it may have missed
+//!   is read, or declared lost.
 //! - [`Hub`]: the sessions of one thread; what each gets in a turn of the thread's loop.
 //! - [`Journal`]: what they got, for those that lost their connection and come back.
 //!
@@ -34,6 +36,7 @@
 //! [`Directory::channels`], which say so.
 
 mod directory;
+mod feed;
 mod hub;
 mod journal;
 mod keys;
@@ -42,6 +45,7 @@ mod stream;
 mod streams;
 
 pub use directory::{Directory, Effect, ShardIndex};
+pub use feed::{Feed, FeedEffect, FeedLimits, NoAnswer};
 pub use hub::{
     Broadcast, Delivery, Encoding, Event, GoLive, Hub, Lagging, NotSubscribed, Outlet, Post,
     PresenceChange, SessionKey, SubscriptionKey, Turn, Typing,
