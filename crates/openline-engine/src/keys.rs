@@ -20,7 +20,7 @@ pub(crate) struct Used {
 }
 
 /// The keys of one channel.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Keys {
     by_key: HashMap<ByteString, Used>,
     /// The oldest first.

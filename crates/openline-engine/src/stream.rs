@@ -19,7 +19,7 @@ pub struct History {
 }
 
 /// How much one answer may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PageLimits {
     /// Publications.
     pub publications_max: usize,
@@ -28,7 +28,7 @@ pub struct PageLimits {
 }
 
 /// A part of a stream that somebody asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Query {
     /// What came after this position.
     pub since: Option<Position>,
@@ -89,7 +89,7 @@ pub enum Settled {
 ///
 /// *Invariant:* of two neighbours in `kept`, and then in `pending` unless taken back, the later one's
 /// `prev_tag` is the tag of the earlier, and its offset the next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Stream {
     epoch: u32,
     kept: VecDeque<Kept>,
@@ -112,14 +112,14 @@ struct Point {
     tag: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Kept {
     publication: Arc<Publication>,
     /// Where the store has it.
     sequence: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pending {
     publication: Arc<Publication>,
     /// An entry before it was not stored, so it follows on nothing.

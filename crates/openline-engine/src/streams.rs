@@ -65,7 +65,7 @@ pub struct Swept {
 }
 
 /// The streams of many channels.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Streams {
     channels: HashMap<ChannelName, Channel>,
     /// The entries of all streams by their places in the store, the oldest first; some are gone
@@ -78,7 +78,7 @@ pub struct Streams {
     epoch: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Channel {
     stream: Stream,
     history: History,

@@ -30,6 +30,7 @@ use openline_protocol::{ChannelName, ErrorCode, Fault, Position, Publication, Re
 pub(crate) use answer::Answer;
 pub(crate) use link::{Ear, Link, NodeId};
 pub(crate) use local::{LocalBroker, LocalOptions};
+pub(crate) use shared::{Backend, Report, SharedBroker, SharedOptions};
 
 /// Orders, keeps and hands on.
 pub(crate) trait Broker: Send + Sync {
@@ -72,6 +73,11 @@ pub(crate) trait Broker: Send + Sync {
     /// The way to the other nodes, if there can be any.
     fn link(&self) -> Option<Arc<dyn Link>> {
         None
+    }
+
+    /// Of what an operator is to be warned, each once; to be asked now and then.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Forgets what is beyond its time; to be called now and then.
