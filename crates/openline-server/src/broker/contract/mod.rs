@@ -1,7 +1,7 @@
 //! The contract of [`Broker`](super::Broker), held by each implementation.
 //!
 //! A behaviour is a function of a [`Trial`]; `contract!` makes it a test of each kind of broker. What
-//! only some kinds promise stands in `reopening` and `local`.
+//! only some kinds promise stands in `reopening`, `local` and `shared`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,8 +11,12 @@ mod order;
 mod places;
 mod recovery;
 mod reopening;
+mod shared;
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
@@ -20,7 +24,7 @@ use openline_engine::{Draft, History, Page, PageLimits, Query, Recovery};
 use openline_protocol::{ChannelName, Data, Position, Publication, Reason};
 
 use super::{Answer, Broker, BrokerError, Published, Tail};
-use places::{Embedded, InMemory};
+use places::{Embedded, InMemory, Memory};
 
 /// Long enough for any machine; nothing waits this long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,7 +46,15 @@ trait Place: Send + Sync {
 
     /// Has the time of its brokers go on.
     fn let_pass(&self, time: Duration);
+
+    /// Whether its brokers hand on only what is listened to.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
+
+/// Channels that a tail hears that has to listen; those of the tests that look at it.
+const HEARD: [&str; 3] = ["room", "room:a", "room:b"];
 
 /// A broker, and what it handed on.
 struct Trial {
@@ -59,6 +71,10 @@ impl Trial {
     fn with(place: Box<dyn Place>) -> Self {
         let tail = Arc::new(Recorder::default());
         let broker = place.open(tail.clone());
+        if place.is_shared() {
+            tail.listens.store(true, Ordering::SeqCst);
+            HEARD.iter().for_each(|channel| wait(broker.listen(&name(channel))).unwrap());
+        }
         Self { place, broker, tail }
     }
 
@@ -113,6 +129,8 @@ impl Trial {
 #[derive(Default)]
 struct Recorder {
     got: Mutex<Vec<HandedOn>>,
+    /// It listens to every channel.
+    listens: AtomicBool,
 }
 
 /// A publication, and who does not get it.
@@ -120,7 +138,7 @@ type HandedOn = (Arc<Publication>, Option<Arc<str>>);
 
 impl Tail for Recorder {
     fn is_heard(&self, _: &ChannelName) -> bool {
-        false
+        self.listens.load(Ordering::SeqCst)
     }
 
     fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>) {
@@ -151,6 +169,19 @@ impl Recorder {
             assert!(Instant::now() < until, "{} of {count} came", got.len());
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+/// Waits on this thread, which may be a runtime's: a broker that answers later does so on its own.
+fn wait<T: Unpin>(answer: Answer<T>) -> Result<T, BrokerError> {
+    let until = Instant::now() + PATIENCE;
+    let mut answer = pin!(answer);
+    loop {
+        if let Poll::Ready(result) = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return result;
+        }
+        assert!(Instant::now() < until, "it comes in time");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -207,45 +238,20 @@ fn assert_chained(publications: &[Arc<Publication>]) {
     }
 }
 
-/// Tests of one kind of broker: what all promise, and for those that keep what they acked also that.
+/// Tests of one kind of broker: what all promise, and of those that keep what they acked also that.
+/// What is said of a shared broker has an attribute for each test, and `@timed` are those of whose
+/// store the time can be had to go on.
 macro_rules! contract {
     ($broker:ident, $place:expr) => {
         mod $broker {
             use super::*;
 
+            contract! { @always $place; }
+            contract! { @over_time $place; }
             contract! { @tests $place;
-                order:
-                    entries_stand_in_the_order_of_calls,
-                    a_publication_has_its_effect_whether_or_not_the_answer_is_awaited,
-                    what_is_acked_can_be_read_and_is_handed_on,
-                    each_entry_names_the_one_before_it,
-                    who_subscribes_before_it_reads_misses_nothing,
-                    the_tail_is_told_who_is_left_out,
-                    without_history_there_is_no_position_and_nothing_to_read,
-                    what_is_not_kept_leaves_the_chain_whole;
                 recovery:
-                    a_reader_gets_what_it_missed,
-                    a_reader_of_an_empty_channel_gets_all,
-                    what_is_beyond_its_time_is_expired,
-                    what_is_beyond_the_size_is_trimmed,
-                    a_position_of_another_incarnation_is_told_epoch,
-                    a_position_of_another_history_is_told_fork,
-                    more_than_one_answer_holds_is_told_limit,
-                    history_is_read_in_pages,
-                    a_page_is_bound_by_bytes_and_never_empty,
-                    history_is_read_from_a_time_on,
-                    history_of_a_position_that_is_not_there_is_refused,
-                    a_channel_that_is_cleared_is_empty_and_goes_on,
                     a_channel_that_was_idle_for_long_is_forgotten,
                     health_counts_what_is_kept;
-                keys:
-                    a_retry_is_answered_as_the_first_try,
-                    retries_at_the_same_time_are_one_publication,
-                    a_key_used_for_something_else_is_a_conflict,
-                    a_key_is_forgotten_after_its_window,
-                    channels_have_keys_of_their_own,
-                    a_retry_is_known_when_its_entry_is_trimmed,
-                    a_retry_without_history_is_known;
             }
         }
     };
@@ -253,26 +259,99 @@ macro_rules! contract {
         mod $broker {
             use super::*;
 
+            contract! { @kept_always $place; }
+            contract! { @kept_over_time $place; }
             contract! { @tests $place;
                 reopening:
-                    dropping_a_broker_writes_what_it_was_given,
-                    positions_and_order_outlive_it,
-                    keys_outlive_it,
-                    keys_of_trimmed_entries_outlive_it,
-                    an_empty_channel_keeps_its_beginning,
-                    a_channel_of_which_all_expired_keeps_its_head,
                     a_channel_that_was_cleared_begins_anew,
                     a_channel_that_was_forgotten_begins_anew;
             }
         }
     };
-    (@tests $place:expr; $($file:ident: $($test:ident),+;)+) => {
-        $($(
-            #[tokio::test]
-            async fn $test() {
-                super::$file::$test(Trial::new($place)).await;
-            }
-        )+)+
+    (@shared $broker:ident, $place:expr $(, #[$attribute:meta])*) => {
+        mod $broker {
+            use super::*;
+
+            contract! { @always $place; $(#[$attribute])* }
+            contract! { @kept_always $place; $(#[$attribute])* }
+        }
+    };
+    (@timed $broker:ident, $place:expr $(, #[$attribute:meta])*) => {
+        mod $broker {
+            use super::*;
+
+            contract! { @over_time $place; $(#[$attribute])* }
+            contract! { @kept_over_time $place; $(#[$attribute])* }
+        }
+    };
+    (@always $place:expr; $($attribute:tt)*) => {
+        contract! { @tests $place; $($attribute)*
+            order:
+                entries_stand_in_the_order_of_calls,
+                a_publication_has_its_effect_whether_or_not_the_answer_is_awaited,
+                what_is_acked_can_be_read_and_is_handed_on,
+                each_entry_names_the_one_before_it,
+                who_subscribes_before_it_reads_misses_nothing,
+                the_tail_is_told_who_is_left_out,
+                without_history_there_is_no_position_and_nothing_to_read,
+                what_is_not_kept_leaves_the_chain_whole;
+            recovery:
+                a_reader_gets_what_it_missed,
+                a_reader_of_an_empty_channel_gets_all,
+                what_is_beyond_the_size_is_trimmed,
+                a_position_of_another_incarnation_is_told_epoch,
+                a_position_of_another_history_is_told_fork,
+                more_than_one_answer_holds_is_told_limit,
+                history_is_read_in_pages,
+                a_page_is_bound_by_bytes_and_never_empty,
+                history_of_a_position_that_is_not_there_is_refused,
+                a_channel_that_is_cleared_is_empty_and_goes_on;
+            keys:
+                a_retry_is_answered_as_the_first_try,
+                retries_at_the_same_time_are_one_publication,
+                channels_have_keys_of_their_own,
+                a_retry_is_known_when_its_entry_is_trimmed,
+                a_retry_without_history_is_known;
+        }
+    };
+    (@over_time $place:expr; $($attribute:tt)*) => {
+        contract! { @tests $place; $($attribute)*
+            recovery:
+                what_is_beyond_its_time_is_expired,
+                history_is_read_from_a_time_on;
+            keys:
+                a_key_used_for_something_else_is_a_conflict,
+                a_key_is_forgotten_after_its_window;
+        }
+    };
+    (@kept_always $place:expr; $($attribute:tt)*) => {
+        contract! { @tests $place; $($attribute)*
+            reopening:
+                dropping_a_broker_writes_what_it_was_given,
+                positions_and_order_outlive_it,
+                keys_of_trimmed_entries_outlive_it,
+                an_empty_channel_keeps_its_beginning;
+        }
+    };
+    (@kept_over_time $place:expr; $($attribute:tt)*) => {
+        contract! { @tests $place; $($attribute)*
+            reopening:
+                keys_outlive_it,
+                a_channel_of_which_all_expired_keeps_its_head;
+        }
+    };
+    (@tests $place:expr; $(#[$attribute:meta])* $($file:ident: $($test:ident),+;)+) => {
+        contract! { @each $place; [$(#[$attribute])*] $($($file $test,)+)+ }
+    };
+    (@each $place:expr; $attributes:tt $($file:ident $test:ident,)+) => {
+        $(contract! { @test $place; $attributes $file $test })+
+    };
+    (@test $place:expr; [$(#[$attribute:meta])*] $file:ident $test:ident) => {
+        #[tokio::test]
+        $(#[$attribute])*
+        async fn $test() {
+            super::$file::$test(Trial::new($place)).await;
+        }
     };
 }
 
@@ -281,3 +360,5 @@ contract!(embedded_os, Embedded::new(crate::store::Level::Os));
 contract!(embedded_fsync, Embedded::new(crate::store::Level::Fsync));
 contract!(@keeping embedded_os_reopened, Embedded::new(crate::store::Level::Os));
 contract!(@keeping embedded_fsync_reopened, Embedded::new(crate::store::Level::Fsync));
+contract!(@shared shared_memory, Memory::new());
+contract!(@timed shared_memory_over_time, Memory::new());

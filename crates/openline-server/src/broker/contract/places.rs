@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use openline_protocol::ChannelName;
 
 use super::{CHANNELS_MAX, HISTORY, Place, WINDOW};
-use crate::broker::{Broker, LocalBroker, LocalOptions, Tail};
+use crate::broker::shared::testing::MemoryStore;
+use crate::broker::{
+    Broker, Ear, LocalBroker, LocalOptions, NodeId, SharedBroker, SharedOptions, Tail,
+};
 use crate::clock::Clock;
 use crate::store::{self, Level, Opened};
 
@@ -21,6 +25,12 @@ pub(super) struct InMemory {
 pub(super) struct Embedded {
     pub(super) dir: Dir,
     pub(super) stored: store::Options,
+    clock: TestClock,
+}
+
+/// A store in memory, elsewhere.
+pub(super) struct Memory {
+    pub(super) store: MemoryStore,
     clock: TestClock,
 }
 
@@ -79,6 +89,45 @@ impl Place for Embedded {
     fn let_pass(&self, time: Duration) {
         self.clock.let_pass(time);
     }
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        let clock = TestClock::new();
+        let window_ms = u64::try_from(WINDOW.as_millis()).unwrap();
+        Self { store: MemoryStore::new(clock.start(), window_ms), clock }
+    }
+}
+
+impl Place for Memory {
+    fn open(&self, tail: Arc<dyn Tail>) -> Box<dyn Broker> {
+        let node = NodeId(rand::random());
+        let backend = self.store.backend(node);
+        Box::new(SharedBroker::new(backend, shared_options(node), tail, Arc::new(Deaf)))
+    }
+
+    fn let_pass(&self, time: Duration) {
+        self.clock.let_pass(time);
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+/// Who does not care for what other nodes say.
+pub(super) struct Deaf;
+
+impl Ear for Deaf {
+    fn emitted(&self, _: NodeId, _: ChannelName, _: Bytes) {}
+    fn told(&self, _: NodeId, _: Bytes) {}
+    fn interrupted(&self) {}
+}
+
+/// How shared brokers work that are tested.
+pub(super) fn shared_options(node: NodeId) -> SharedOptions {
+    let (timeout, probe_interval) = (Duration::from_secs(30), Duration::from_millis(300));
+    SharedOptions::new(node, "memory://test".to_owned(), timeout, probe_interval)
 }
 
 impl TestClock {

@@ -1,0 +1,1 @@
+//! What brokers promise that several nodes share.
