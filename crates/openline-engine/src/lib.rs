@@ -36,15 +36,18 @@
 //! [`Directory::channels`], which say so.
 
 mod directory;
+mod excerpt;
 mod feed;
 mod hub;
 mod journal;
+mod judge;
 mod keys;
 mod roster;
 mod stream;
 mod streams;
 
 pub use directory::{Directory, Effect, ShardIndex};
+pub use excerpt::Excerpt;
 pub use feed::{Feed, FeedEffect, FeedLimits, NoAnswer};
 pub use hub::{
     Broadcast, Delivery, Encoding, Event, GoLive, Hub, Lagging, NotSubscribed, Outlet, Post,

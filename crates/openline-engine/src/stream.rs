@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use openline_protocol::{Position, Publication, Reason};
 
+use crate::judge;
+
 /// How much of a channel is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
@@ -40,6 +42,13 @@ pub struct Query {
     pub limit: Option<usize>,
     /// The newest first.
     pub reverse: bool,
+}
+
+impl Query {
+    /// Whether it begins with the oldest of what it asks for, or else with the newest.
+    pub fn is_forward(&self) -> bool {
+        !self.reverse && (self.since.is_some() || self.since_time.is_some())
+    }
 }
 
 /// A part of a stream.
@@ -277,58 +286,31 @@ impl Stream {
         limits: &PageLimits,
     ) -> Result<Vec<Arc<Publication>>, Reason> {
         let missed = self.kept.range(self.start(since)?..).map(|kept| &kept.publication);
-        let bytes: usize = missed.clone().map(|publication| publication.data.len()).sum();
-        if missed.len() > limits.publications_max || bytes > limits.bytes_max {
-            return Err(Reason::Limit);
-        }
-        Ok(missed.cloned().collect())
+        judge::whole(missed, limits)
     }
 
     /// Where what a reader at `since` missed begins among the kept entries.
     fn start(&self, since: Position) -> Result<usize, Reason> {
-        if since.epoch != self.epoch {
-            return Err(Reason::Epoch);
-        }
-        // A reader that is ahead read what this store lost.
-        if since.offset > self.head.offset {
-            return Err(Reason::Fork);
-        }
-        if since.offset == self.head.offset {
-            return if since.tag == self.head.tag {
-                Ok(self.kept.len())
-            } else {
-                Err(Reason::Fork)
-            };
-        }
-        let Some(start) = self.index_after(since.offset) else { return Err(self.gone) };
-        // The chain: what comes next must follow on the very entry that the reader had.
-        if self.kept[start].publication.prev_tag != since.tag {
-            return Err(Reason::Fork);
-        }
-        Ok(start)
+        let next = self.index_after(since.offset);
+        let prev_tag = next.map(|next| self.kept[next].publication.prev_tag);
+        judge::since(since, self.head(), prev_tag.ok_or(self.gone))?;
+        Ok(next.unwrap_or(self.kept.len()))
     }
 
     /// Where the kept entries end that stand before `before`; nothing is before one that is gone.
     fn end(&self, before: Position) -> Result<usize, Reason> {
-        if before.epoch != self.epoch {
-            return Err(Reason::Epoch);
-        }
-        if before.offset > self.head.offset {
-            return Err(Reason::Fork);
-        }
         let first = self.kept.front().and_then(|kept| kept.publication.position);
         let index = first.and_then(|first| before.offset.checked_sub(first.offset));
-        let Some(end) = index.and_then(|index| usize::try_from(index).ok()) else { return Ok(0) };
-        match self.kept.get(end).and_then(|kept| kept.publication.position) {
-            Some(at) if at.tag != before.tag => Err(Reason::Fork),
-            _ => Ok(end),
-        }
+        let end = index.and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
+        let kept = self.kept.get(end).and_then(|kept| kept.publication.position);
+        judge::before(before, self.head(), kept)?;
+        Ok(end)
     }
 
     /// Where the entry behind `offset` is kept.
     fn index_after(&self, offset: u64) -> Option<usize> {
         let first = self.kept.front()?.publication.position?.offset;
-        let index = (offset + 1).checked_sub(first)?;
+        let index = offset.checked_add(1)?.checked_sub(first)?;
         usize::try_from(index).ok().filter(|index| *index < self.kept.len())
     }
 
@@ -349,8 +331,7 @@ impl Stream {
             range.start = range.start.max(from);
         }
         range.start = range.start.min(range.end);
-        let forward = !query.reverse && (query.since.is_some() || query.since_time.is_some());
-        Ok(self.page(range, forward, query, limits))
+        Ok(self.page(range, query.is_forward(), query, limits))
     }
 
     fn page(
@@ -360,19 +341,11 @@ impl Stream {
         query: &Query,
         limits: &PageLimits,
     ) -> Page {
-        let limit = query.limit.unwrap_or(usize::MAX).min(limits.publications_max);
         let total = range.len();
         let entries = self.kept.range(range).map(|kept| &kept.publication);
-        let mut bytes = 0;
-        // One that is too large by itself is a page, or nobody could read beyond it.
-        let mut fits = |publication: &&Arc<Publication>| {
-            let is_first = bytes == 0;
-            bytes += publication.data.len();
-            is_first || bytes <= limits.bytes_max
-        };
-        let mut publications: Vec<_> = match forward {
-            true => entries.take(limit).take_while(&mut fits).cloned().collect(),
-            false => entries.rev().take(limit).take_while(&mut fits).cloned().collect(),
+        let mut publications = match forward {
+            true => judge::page(entries, query, limits),
+            false => judge::page(entries.rev(), query, limits),
         };
         let more = publications.len() < total;
         if !forward && !query.reverse {
