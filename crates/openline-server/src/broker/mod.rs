@@ -18,6 +18,8 @@ mod contract;
 mod link;
 mod local;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 mod shared;
 mod stripes;
 
