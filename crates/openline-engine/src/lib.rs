@@ -8,6 +8,7 @@
 //! - [`Directory`], [`Roster`]: who listens where, and what changed about them.
 //! - [`Feed`]: what a node listens to, of channels that are ordered elsewhere; what it may have missed
 //!   is read, or declared lost.
+//! - [`Peers`]: which other nodes there are; [`News`]: what they say about who is with them.
 //! - [`Hub`]: the sessions of one thread; what each gets in a turn of the thread's loop.
 //! - [`Journal`]: what they got, for those that lost their connection and come back.
 //!
@@ -42,6 +43,8 @@ mod hub;
 mod journal;
 mod judge;
 mod keys;
+mod news;
+mod peers;
 mod roster;
 mod stream;
 mod streams;
@@ -54,6 +57,8 @@ pub use hub::{
     PresenceChange, SessionKey, SubscriptionKey, Turn, Typing,
 };
 pub use journal::{Journal, JournalLimits, Missed, Receivers, Returning};
+pub use news::{Mark, News, Part};
+pub use peers::{Heartbeat, LEASE_MS, NodeKey, Peer, Peers, Ticked};
 pub use roster::{Change, MemberPage, Roster};
 pub use stream::{Extent, History, Page, PageLimits, Query, Recovery, Settled, Stream};
 pub use streams::{Draft, Ordered, Streams, Swept};

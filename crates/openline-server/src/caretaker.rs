@@ -15,11 +15,14 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Works until `stop` turns true, and a moment longer where something is still to be told.
-pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
-    let mut stop_too = stop.clone();
-    let stopped = async move {
-        let _ = stop.wait_for(|stop| *stop).await;
+pub(crate) async fn run(node: Arc<Node>, stop: watch::Receiver<bool>) {
+    let stopped = || {
+        let mut stop = stop.clone();
+        async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        }
     };
+    let (stopped, stopped_too, stopped_again) = (stopped(), stopped(), stopped());
     let sweep = async {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
@@ -38,15 +41,17 @@ pub(crate) async fn run(node: Arc<Node>, mut stop: watch::Receiver<bool>) {
             () = stopped => node.log.stopping("asked to"),
         }
     };
-    match &node.webhooks {
-        None => sweep.await,
-        Some(webhooks) => {
-            let stopped = async move {
-                let _ = stop_too.wait_for(|stop| *stop).await;
-            };
-            tokio::join!(sweep, webhooks.clone().run(stopped));
+    let webhooks = async {
+        if let Some(webhooks) = &node.webhooks {
+            webhooks.clone().run(stopped_too).await;
         }
-    }
+    };
+    let cluster = async {
+        if let Some(cluster) = node.cluster() {
+            cluster.run(&node, stopped_again).await;
+        }
+    };
+    tokio::join!(sweep, webhooks, cluster);
 }
 
 /// Says when the broker takes no publications, and when it does again.

@@ -28,6 +28,7 @@ mod broker;
 mod caretaker;
 mod chat;
 mod clock;
+mod cluster;
 pub mod config;
 mod connection;
 mod echo;

@@ -13,7 +13,7 @@ use super::choice::{
 };
 use super::namespaces::Namespaces;
 use super::network::{
-    BrokerPrefix, CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget,
+    BrokerPrefix, CookieName, HostPattern, HttpUrl, Network, NodeName, OriginPattern, PrivateTarget,
 };
 use super::quantity::{Rate, Size};
 use super::secret::Secret;
@@ -60,6 +60,8 @@ table! {
         auth: Auth;
         /// `[history]`
         history: History;
+        /// `[node]`
+        node: Node;
         /// `[broker]`
         broker: Broker;
         /// `[namespace.…]`
@@ -179,6 +181,15 @@ table! {
         /// Disk that is left free: with less, publications that have to be kept are refused
         /// (storage_full).
         reserve: Size = "64MiB", from "0B" to "1TiB";
+    }
+}
+
+table! {
+    /// This server as one of several that share a broker.
+    "node" Node {
+        /// What people know it by: in the log, the API and the dashboard. Empty means the name of the
+        /// machine with the port.
+        name: Option<NodeName> = "";
     }
 }
 

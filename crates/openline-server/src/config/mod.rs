@@ -34,12 +34,12 @@ pub use choice::{
 pub use document::{default_file, markdown};
 pub use error::{ConfigError, Place};
 pub use keys::{
-    Api, Auth, Broker, Config, History, Http, Limits, Log, Metrics, Namespace, Rates, SocketIo,
-    Tls, Uploads, Webhook,
+    Api, Auth, Broker, Config, History, Http, Limits, Log, Metrics, Namespace, Node, Rates,
+    SocketIo, Tls, Uploads, Webhook,
 };
 pub use namespaces::Namespaces;
 pub use network::{
-    BrokerPrefix, CookieName, HostPattern, HttpUrl, Network, OriginPattern, PrivateTarget,
+    BrokerPrefix, CookieName, HostPattern, HttpUrl, Network, NodeName, OriginPattern, PrivateTarget,
 };
 pub use quantity::{Rate, Size};
 pub use secret::Secret;
@@ -79,6 +79,7 @@ impl Config {
         Section { name: "auth", about: Auth::ABOUT, keys: Auth::KEYS },
         Section { name: "history", about: History::ABOUT, keys: History::KEYS },
         Section { name: "broker", about: Broker::ABOUT, keys: Broker::KEYS },
+        Section { name: "node", about: Node::ABOUT, keys: Node::KEYS },
         Section { name: "namespace", about: Namespace::ABOUT, keys: Namespace::KEYS },
         Section { name: "limits", about: Limits::ABOUT, keys: Limits::KEYS },
         Section { name: "rates", about: Rates::ABOUT, keys: Rates::KEYS },
@@ -98,6 +99,7 @@ impl Config {
             "auth" => &mut self.auth,
             "history" => &mut self.history,
             "broker" => &mut self.broker,
+            "node" => &mut self.node,
             "limits" => &mut self.limits,
             "rates" => &mut self.rates,
             "socketio" => &mut self.socketio,

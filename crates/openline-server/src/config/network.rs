@@ -83,6 +83,16 @@ checked_text! {
 }
 
 checked_text! {
+    /// What people know a node by.
+    NodeName, "NAME", "1 to 64 letters, digits, \"-\", \"_\", \".\" or \":\"",
+    |text| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        let is_name = (1..=64).contains(&text.len()) && text.bytes().all(is_plain);
+        is_name.then(|| text.to_owned())
+    }
+}
+
+checked_text! {
     /// The name of a cookie.
     CookieName, "NAME", "the name of a cookie, as in \"session\"",
     |text| (!text.is_empty() && text.bytes().all(is_token)).then(|| text.to_owned())

@@ -19,6 +19,7 @@ use openline_protocol::{ChannelName, ErrorCode, Fault, Member, Position, Publica
 
 use crate::broker::{Answer, Broker, BrokerError, Published, Tail};
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::{Config, Namespace};
 use crate::shard::{Shard, ShardMessage};
 
@@ -42,6 +43,8 @@ const POSTS_WAITING_MAX: usize = 65_536;
 pub(crate) struct Exchange {
     broker: Box<dyn Broker>,
     interest: Arc<Interest>,
+    /// Where the broker is one that several nodes share.
+    cluster: Option<Arc<Cluster>>,
     pub(crate) config: Arc<Config>,
     pub(crate) clock: Clock,
 }
@@ -117,10 +120,15 @@ impl Exchange {
     pub(crate) fn new(
         broker: Box<dyn Broker>,
         interest: Arc<Interest>,
+        cluster: Option<Arc<Cluster>>,
         config: Arc<Config>,
         clock: Clock,
     ) -> Self {
-        Self { broker, interest, config, clock }
+        Self { broker, interest, cluster, config, clock }
+    }
+
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.cluster.as_ref()
     }
 
     pub(crate) fn broker(&self) -> &dyn Broker {

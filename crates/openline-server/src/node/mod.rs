@@ -14,6 +14,8 @@ use tokio::sync::watch;
 
 use crate::app::Operator;
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
+use crate::broker::NodeId;
+use crate::cluster::Cluster;
 use crate::endpoint::Served;
 use crate::exchange::Exchange;
 use crate::guard::{Guard, Keyed};
@@ -34,6 +36,8 @@ pub(crate) use start::{for_test, for_test_with};
 
 /// What all threads share.
 pub(crate) struct Node {
+    /// Of this run; no other run of any node has it.
+    pub(crate) id: NodeId,
     /// Of the machine, with the port.
     pub(crate) name: Box<str>,
     pub(crate) exchange: Arc<Exchange>,
@@ -70,6 +74,11 @@ impl Node {
     /// A number that no other session has.
     pub(crate) fn next_number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// This node as one of several, where it can be one.
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.exchange.cluster()
     }
 
     /// Whether clients have to show a token before they may do anything.

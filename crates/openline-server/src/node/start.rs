@@ -13,8 +13,9 @@ use tokio::sync::watch;
 use super::{Node, options};
 use crate::app::{Doors, HandlerThreads, Operator};
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
-use crate::broker::{Broker, LocalBroker};
+use crate::broker::{Broker, LocalBroker, NodeId};
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::config::{Config, HistoryLevel};
 use crate::exchange::{Exchange, Interest, history};
 use crate::guard::{Guard, Keyed};
@@ -106,15 +107,22 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
         _ => None,
     };
     let interest = Arc::new(Interest::new(shards));
+    let (id, name) = (NodeId(rand::random()), name(&config, address));
+    let cluster = Cluster::new(id, name.clone(), clock, interest.clone());
     let broker = broker(&config, clock, interest.clone(), &log)?;
+    let cluster = broker.link().map(|link| {
+        cluster.connect(link);
+        cluster
+    });
     let api_keys = api_keys(&config, &log)?;
     let uploads = uploads(&config, clock, &log)?;
     let user_lines = UserLines::new(options::duplicates(&config));
     let line_settings = websocket::settings(&config);
     let queue_options = Arc::new(websocket::queue(&config));
     Ok(Node {
-        name: name(address),
-        exchange: Arc::new(Exchange::new(broker, interest, config, clock)),
+        id,
+        name,
+        exchange: Arc::new(Exchange::new(broker, interest, cluster, config, clock)),
         guard,
         verifier,
         tickets: Tickets::default(),
@@ -140,7 +148,10 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
 }
 
 /// What people know the node by.
-fn name(address: SocketAddr) -> Box<str> {
+fn name(config: &Config, address: SocketAddr) -> Box<str> {
+    if let Some(name) = &config.node.name {
+        return name.as_str().into();
+    }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match host.trim() {
         "" => address.to_string().into(),

@@ -1,11 +1,12 @@
 //! [`Expelled`]: whose lines are to end, on all threads.
 
 use openline_engine::Hub;
+use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Ending, Seat};
 
 /// Whose lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Whom {
     Client(String),
     User(String),

@@ -1,0 +1,216 @@
+//! [`Cluster`]: the nodes that share a broker, and what they tell each other.
+//!
+//! Nothing of this is stored anywhere: each node knows what is true of itself and tells the others,
+//! who believe it for as long as they hear it. So nothing can outlive a crash by more than a lease.
+//! What one node says may be lost with a connection; all that lasts is therefore compared and asked
+//! for again, and all that is said once may come twice.
+
+mod hearing;
+mod inbox;
+mod mail;
+mod message;
+mod question;
+mod revoked;
+mod wire;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use openline_engine::Peers;
+use openline_protocol::ChannelName;
+use tokio::time::MissedTickBehavior;
+
+use crate::broker::{Ear, Link, NodeId};
+use crate::clock::Clock;
+use crate::exchange::Interest;
+use crate::node::Node;
+use inbox::{Heard, Inbox};
+use message::{Heartbeat, TooLong};
+
+pub(crate) use message::Message;
+
+/// Other nodes. Beyond it a node is not heard.
+const NODES_MAX: usize = 1024;
+
+/// How often a node says that it lives.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// This node as one of several.
+pub(crate) struct Cluster {
+    me: NodeId,
+    name: Box<str>,
+    clock: Clock,
+    interest: Arc<Interest>,
+    /// Set once the broker is there, which is made with this as its ear.
+    link: OnceLock<Arc<dyn Link>>,
+    node: OnceLock<Weak<Node>>,
+    inbox: Inbox,
+    peers: Mutex<Peers<Heartbeat>>,
+    counters: Counters,
+}
+
+/// Messages so far.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) sent: AtomicU64,
+    pub(crate) received: AtomicU64,
+    /// What this version does not understand.
+    pub(crate) unknown: AtomicU64,
+    /// What was too long to be said.
+    pub(crate) unsaid: AtomicU64,
+}
+
+impl Cluster {
+    /// A node that hears others, and cannot say anything before [`Cluster::connect`].
+    pub(crate) fn new(
+        me: NodeId,
+        name: Box<str>,
+        clock: Clock,
+        interest: Arc<Interest>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            me,
+            name,
+            clock,
+            interest,
+            link: OnceLock::new(),
+            node: OnceLock::new(),
+            inbox: Inbox::default(),
+            peers: Mutex::new(Peers::new(NODES_MAX)),
+            counters: Counters::default(),
+        })
+    }
+
+    /// By this way others are reached. Once.
+    pub(crate) fn connect(&self, link: Arc<dyn Link>) {
+        // A second way would be no other.
+        let _ = self.link.set(link);
+    }
+
+    pub(crate) fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// Whether another node is there: heard of, and not gone.
+    pub(crate) fn knows(&self, node: NodeId) -> bool {
+        self.peers().contains(node.0)
+    }
+
+    /// Says something to one other node. What is too long is not said, and counted.
+    pub(crate) fn tell(&self, node: NodeId, message: &Message) -> Result<(), TooLong> {
+        self.say(message, |link, said| link.tell(node, said))
+    }
+
+    /// Says something to all other nodes, as [`Cluster::tell`].
+    pub(crate) fn cast(&self, message: &Message) -> Result<(), TooLong> {
+        self.say(message, |link, said| link.cast(said))
+    }
+
+    /// Says something to the other nodes that listen to a channel, as [`Cluster::tell`].
+    pub(crate) fn emit(&self, channel: &ChannelName, message: &Message) -> Result<(), TooLong> {
+        self.say(message, |link, said| link.emit(channel, said))
+    }
+
+    fn say(&self, message: &Message, way: impl FnOnce(&dyn Link, Bytes)) -> Result<(), TooLong> {
+        let Some(link) = self.link.get() else { return Ok(()) };
+        let said = message.to_bytes().inspect_err(|TooLong| {
+            self.counters.unsaid.fetch_add(1, Ordering::Relaxed);
+        })?;
+        self.counters.sent.fetch_add(1, Ordering::Relaxed);
+        way(&**link, said);
+        Ok(())
+    }
+
+    /// Works until `stop` is ready, and takes its leave then.
+    pub(crate) async fn run(&self, node: &Arc<Node>, stop: impl Future<Output = ()>) {
+        let _ = self.node.set(Arc::downgrade(node));
+        tokio::pin!(stop);
+        let mut beat = tokio::time::interval(HEARTBEAT_EVERY);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                _ = beat.tick() => self.beat(node),
+                () = self.inbox.wait() => self.hear_all(node),
+            }
+        }
+        let _ = self.cast(&Message::Bye);
+    }
+
+    /// What is done each second.
+    fn beat(&self, node: &Arc<Node>) {
+        let now = self.clock.now_ms();
+        let is_cut = node.exchange.broker().health().ailment.is_some();
+        let ticked = self.peers().tick(now, is_cut);
+        for gone in ticked.gone {
+            self.peer_gone(NodeId(gone));
+        }
+        let _ = self.cast(&Message::Heartbeat(self.heartbeat(node)));
+        if ticked.was_frozen {
+            self.begin_anew();
+        }
+    }
+
+    fn heartbeat(&self, node: &Node) -> Heartbeat {
+        let (channels, _) = node.exchange.occupancy();
+        let uptime = u64::try_from(self.clock.uptime().as_millis()).unwrap_or(u64::MAX);
+        Heartbeat {
+            name: self.name.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.clock.now_ms().saturating_sub(uptime),
+            clients: node.exchange.shards().iter().map(|shard| shard.hub().len() as u64).sum(),
+            channels,
+            rosters: 0,
+        }
+    }
+
+    /// Deals with what was heard, a part of it at a time so that the heart goes on beating.
+    fn hear_all(&self, node: &Arc<Node>) {
+        const AT_A_TIME: usize = 256;
+        if self.inbox.take_interrupted() {
+            self.begin_anew();
+        }
+        for _ in 0..AT_A_TIME {
+            match self.inbox.take() {
+                None => break,
+                Some(Heard::Told(from, message)) => self.hear_told(node, from, message),
+                Some(Heard::Emitted(from, channel, message)) => {
+                    self.hear_emitted(from, &channel, message);
+                }
+            }
+        }
+    }
+
+    fn peers(&self) -> MutexGuard<'_, Peers<Heartbeat>> {
+        self.peers.lock().expect("nothing under this lock panics")
+    }
+
+    fn understand(&self, said: &[u8]) -> Option<Message> {
+        self.counters.received.fetch_add(1, Ordering::Relaxed);
+        let message = Message::from_bytes(said);
+        if message.is_none() {
+            self.counters.unknown.fetch_add(1, Ordering::Relaxed);
+        }
+        message
+    }
+}
+
+impl Ear for Cluster {
+    fn emitted(&self, from: NodeId, channel: ChannelName, said: Bytes) {
+        if let Some(message) = self.understand(&said) {
+            self.inbox.put(Heard::Emitted(from, channel, message), said.len());
+        }
+    }
+
+    fn told(&self, from: NodeId, said: Bytes) {
+        if let Some(message) = self.understand(&said) {
+            self.inbox.put(Heard::Told(from, message), said.len());
+        }
+    }
+
+    fn interrupted(&self) {
+        self.inbox.interrupt();
+    }
+}
