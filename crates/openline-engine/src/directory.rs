@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use openline_protocol::{ChannelName, Member};
 
-use crate::roster::{Change, MemberPage, Roster};
+use crate::news::News;
+use crate::peers::NodeKey;
+use crate::roster::{Change, MemberPage, Roster, TellLimits};
 
 /// A thread that serves lines.
 pub type ShardIndex = u16;
@@ -13,6 +15,11 @@ pub type ShardIndex = u16;
 #[derive(Debug, Default)]
 pub struct Directory {
     channels: HashMap<ChannelName, Occupied>,
+    /// Of rosters that other nodes are told about; none where there are no others.
+    lives: Option<u64>,
+    /// Members of other nodes that are known by name.
+    remote_names: usize,
+    rosters: usize,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +27,8 @@ struct Occupied {
     /// Subscribers by shard; short, and in no order.
     shards: Vec<(ShardIndex, u32)>,
     roster: Option<Box<Roster>>,
+    /// Other nodes have been asked who is here.
+    has_asked: bool,
 }
 
 /// What a coming or going did.
@@ -29,9 +38,18 @@ pub struct Effect {
     pub turned: bool,
     /// When [`Directory::poll_change`] is due, if that is news.
     pub change_due: Option<u64>,
+    /// There is something to tell other nodes, and there was not before.
+    pub has_news: bool,
+    /// Nobody is here any more of whom other nodes were told, in this life of the channel.
+    pub vacated: Option<u64>,
 }
 
 impl Directory {
+    /// One whose node is one of several.
+    pub fn shared() -> Self {
+        Self { lives: Some(0), ..Self::default() }
+    }
+
     /// A subscription begins. `member` is given where presence is kept.
     pub fn join(
         &mut self,
@@ -46,9 +64,22 @@ impl Directory {
             Some((_, count)) => *count += 1,
             None => occupied.shards.push((shard, 1)),
         }
-        let change_due =
-            member.and_then(|member| occupied.roster.get_or_insert_default().join(member, now));
-        Effect { turned, change_due }
+        let mut effect = Effect { turned, ..Effect::default() };
+        if let Some(member) = member {
+            let roster = occupied.roster.get_or_insert_with(|| {
+                self.rosters += 1;
+                let lives = self.lives.as_mut().map(|lives| {
+                    *lives += 1;
+                    *lives
+                });
+                Box::new(lives.map_or_else(Roster::default, Roster::shared))
+            });
+            let (before, had_news) = (roster.remote_names(), roster.has_news());
+            effect.change_due = roster.join(member, now);
+            self.remote_names -= before - roster.remote_names();
+            effect.has_news = !had_news && roster.has_news();
+        }
+        effect
     }
 
     /// A subscription ends.
@@ -67,30 +98,107 @@ impl Directory {
         if occupied.shards[at].1 == 0 {
             occupied.shards.swap_remove(at);
         }
-        let change_due = occupied.roster.as_mut().and_then(|roster| roster.leave(client, now));
-        let turned = occupied.shards.is_empty();
-        if turned {
-            // Nobody is left who would be told of the change.
-            self.channels.remove(channel);
+        let mut effect = Effect { turned: occupied.shards.is_empty(), ..Effect::default() };
+        if let Some(roster) = &mut occupied.roster {
+            let had_news = roster.has_news();
+            effect.change_due = roster.leave(client, now);
+            effect.has_news = !had_news && roster.has_news();
         }
-        Effect { turned, change_due: change_due.filter(|_| !turned) }
+        if effect.turned {
+            // Nobody is left who would be told of the change.
+            (effect.change_due, effect.has_news) = (None, false);
+            let roster = self.channels.remove(channel).and_then(|occupied| occupied.roster);
+            if let Some(roster) = roster {
+                self.rosters -= 1;
+                self.remote_names -= roster.remote_names();
+                effect.vacated = roster.mark().map(|mark| mark.life);
+            }
+        }
+        effect
     }
 
-    /// A member changes. Returns when [`Directory::poll_change`] is due, if that is news; nothing
-    /// happens if it is not a member.
+    /// A member changes; nothing happens if it is not a member.
     pub fn update(
         &mut self,
         channel: &ChannelName,
         client: &str,
         change: impl FnOnce(&mut Member),
         now: u64,
-    ) -> Option<u64> {
-        self.channels.get_mut(channel)?.roster.as_mut()?.update(client, change, now)
+    ) -> Effect {
+        let Some(roster) = self.roster_mut(channel) else { return Effect::default() };
+        let had_news = roster.has_news();
+        let change_due = roster.update(client, change, now);
+        let has_news = !had_news && roster.has_news();
+        Effect { change_due, has_news, ..Effect::default() }
     }
 
     /// What changed among the members, once it is due.
     pub fn poll_change(&mut self, channel: &ChannelName, now: u64) -> Option<Change> {
-        self.channels.get_mut(channel)?.roster.as_mut()?.poll_change(now)
+        self.roster_mut(channel)?.poll_change(now)
+    }
+
+    /// Whether other nodes are still to be asked who is on the channel; says so once in each life.
+    pub fn is_to_ask(&mut self, channel: &ChannelName) -> bool {
+        let Some(occupied) = self.channels.get_mut(channel) else { return false };
+        occupied.roster.is_some() && !std::mem::replace(&mut occupied.has_asked, true)
+    }
+
+    /// The next news for other nodes. See [`Roster::take_news`].
+    pub fn take_news(&mut self, channel: &ChannelName, limits: &TellLimits) -> Option<News> {
+        self.roster_mut(channel)?.take_news(limits)
+    }
+
+    /// The roster of a channel that has members here.
+    pub fn roster(&self, channel: &ChannelName) -> Option<&Roster> {
+        self.channels.get(channel)?.roster.as_deref()
+    }
+
+    /// Another node tells something about its members, of whom `hear` takes note.
+    pub fn hear<T: Default>(
+        &mut self,
+        channel: &ChannelName,
+        hear: impl FnOnce(&mut Roster) -> T,
+    ) -> T {
+        let Some(roster) = self.roster_mut(channel) else { return T::default() };
+        let before = roster.remote_names();
+        let heard = hear(roster);
+        let after = roster.remote_names();
+        self.remote_names = self.remote_names - before + after;
+        heard
+    }
+
+    /// Nobody of a node is anywhere any more. Returns the channels with something to be told, and
+    /// when.
+    pub fn forget_node(&mut self, node: NodeKey, now: u64) -> Vec<(ChannelName, u64)> {
+        let mut due = Vec::new();
+        for (channel, occupied) in &mut self.channels {
+            let Some(roster) = &mut occupied.roster else { continue };
+            let before = roster.remote_names();
+            let change_due = roster.forget_node(node, now);
+            self.remote_names -= before - roster.remote_names();
+            due.extend(change_due.map(|due| (channel.clone(), due)));
+        }
+        due
+    }
+
+    /// Channels that have members, in any order.
+    pub fn rosters(&self) -> impl Iterator<Item = &ChannelName> {
+        let with_members = self.channels.iter().filter(|(_, occupied)| occupied.roster.is_some());
+        with_members.map(|(channel, _)| channel)
+    }
+
+    /// How many channels have members.
+    pub fn roster_count(&self) -> usize {
+        self.rosters
+    }
+
+    /// Members of other nodes that are known by name.
+    pub fn remote_names(&self) -> usize {
+        self.remote_names
+    }
+
+    fn roster_mut(&mut self, channel: &ChannelName) -> Option<&mut Roster> {
+        self.channels.get_mut(channel)?.roster.as_deref_mut()
     }
 
     /// The shards that have subscribers, each with how many.
@@ -109,10 +217,10 @@ impl Directory {
         roster.map_or_else(MemberPage::default, |roster| roster.page(after, limit))
     }
 
-    /// How many members are known by name.
+    /// How many members there are.
     pub fn member_count(&self, channel: &ChannelName) -> u64 {
         let roster = self.channels.get(channel).and_then(|occupied| occupied.roster.as_ref());
-        roster.map_or(0, |roster| roster.len() as u64)
+        roster.map_or(0, |roster| roster.len())
     }
 
     /// Channels that have subscribers, each with how many, in any order.
@@ -179,8 +287,8 @@ mod tests {
         let change = directory.poll_change(&channel, due).expect("it is due");
         assert_eq!((change.joined.len(), change.count), (2, 2));
         let away = |member: &mut Member| member.status = Some("away".into());
-        assert!(directory.update(&channel, "a", away, 500).is_some());
-        assert_eq!(directory.update(&channel, "nobody", away, 500), None);
+        assert!(directory.update(&channel, "a", away, 500).change_due.is_some());
+        assert_eq!(directory.update(&channel, "nobody", away, 500), Effect::default());
         let page = directory.members(&channel, None, 1);
         assert_eq!((page.members[0].status.as_deref(), page.count), (Some("away"), 2));
     }
@@ -191,7 +299,7 @@ mod tests {
         directory.join(&channel, 0, member("a"), 0);
         directory.poll_change(&channel, 10_000);
         let effect = directory.leave(&channel, 0, "a", 20_000);
-        assert_eq!(effect, Effect { turned: true, change_due: None });
+        assert_eq!(effect, Effect { turned: true, ..Effect::default() });
         assert!(directory.poll_change(&channel, 90_000).is_none());
     }
 }

@@ -34,7 +34,7 @@
 //!
 //! *Invariant:* nothing in this crate reads a clock or a source of random numbers, and no answer
 //! depends on the order in which a hash map lists its keys, but for [`Streams::names`] and
-//! [`Directory::channels`], which say so.
+//! [`Directory::channels`] and its like, which say so.
 
 mod directory;
 mod excerpt;
@@ -59,6 +59,6 @@ pub use hub::{
 pub use journal::{Journal, JournalLimits, Missed, Receivers, Returning};
 pub use news::{Mark, News, Part};
 pub use peers::{Heartbeat, LEASE_MS, NodeKey, Peer, Peers, Ticked};
-pub use roster::{Change, MemberPage, Roster};
+pub use roster::{Change, Heard, MemberPage, Roster, TellLimits};
 pub use stream::{Extent, History, Page, PageLimits, Query, Recovery, Settled, Stream};
 pub use streams::{Draft, Ordered, Streams, Swept};

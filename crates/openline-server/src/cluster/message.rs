@@ -20,7 +20,7 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// What one node says to others. New kinds are added behind the others: a node that does not know
 /// one counts it and goes on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {
     /// To all, each second and when it starts.
     Heartbeat(Heartbeat),
@@ -50,8 +50,12 @@ pub(crate) enum Message {
     Vacated {
         life: u64,
     },
-    /// To all: how far my news of channels are that changed lately; none is where nobody is left.
-    Digest(Vec<(Name, Option<At>)>),
+    /// To all: how far my news of channels are that changed lately, and the lives of channels that
+    /// have ended.
+    Digest {
+        heads: Vec<(Name, At)>,
+        vacated: Vec<(Name, u64)>,
+    },
     /// To those who listen to a channel: something that is not kept.
     Broadcast {
         what: Audible,
@@ -146,6 +150,14 @@ pub(crate) struct News {
 /// A message that is longer than may be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooLong;
+
+impl Members {
+    /// That nobody is here.
+    pub(super) fn of_nobody(ask: u64, channel: Name) -> Self {
+        let (at, after, until) = (None, None, None);
+        Self { ask, channel, at, count: 0, after, members: Vec::new(), until }
+    }
+}
 
 impl Message {
     pub(crate) fn to_bytes(&self) -> Result<Bytes, TooLong> {

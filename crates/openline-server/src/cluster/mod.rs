@@ -5,12 +5,14 @@
 //! What one node says may be lost with a connection; all that lasts is therefore compared and asked
 //! for again, and all that is said once may come twice.
 
+mod asking;
 mod hearing;
 mod inbox;
 mod mail;
 mod message;
 mod question;
 mod revoked;
+mod telling;
 mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,14 +22,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use openline_engine::Peers;
 use openline_protocol::ChannelName;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::broker::{Ear, Link, NodeId};
 use crate::clock::Clock;
 use crate::exchange::Interest;
 use crate::node::Node;
+use asking::Asking;
 use inbox::{Heard, Inbox};
 use message::{Heartbeat, TooLong};
+use telling::Telling;
 
 pub(crate) use message::Message;
 
@@ -36,6 +40,9 @@ const NODES_MAX: usize = 1024;
 
 /// How often a node says that it lives.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// How often nodes tell again what they told lately.
+const DIGEST_EVERY: Duration = Duration::from_secs(5);
 
 /// This node as one of several.
 pub(crate) struct Cluster {
@@ -48,6 +55,8 @@ pub(crate) struct Cluster {
     node: OnceLock<Weak<Node>>,
     inbox: Inbox,
     peers: Mutex<Peers<Heartbeat>>,
+    telling: Telling,
+    asking: Asking,
     counters: Counters,
 }
 
@@ -79,12 +88,15 @@ impl Cluster {
             node: OnceLock::new(),
             inbox: Inbox::default(),
             peers: Mutex::new(Peers::new(NODES_MAX)),
+            telling: Telling::default(),
+            asking: Asking::default(),
             counters: Counters::default(),
         })
     }
 
-    /// By this way others are reached. Once.
+    /// By this way others are reached. Once, before there are subscribers.
     pub(crate) fn connect(&self, link: Arc<dyn Link>) {
+        self.interest.share();
         // A second way would be no other.
         let _ = self.link.set(link);
     }
@@ -129,11 +141,23 @@ impl Cluster {
         tokio::pin!(stop);
         let mut beat = tokio::time::interval(HEARTBEAT_EVERY);
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut digest = tokio::time::interval(DIGEST_EVERY);
+        digest.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tell_at = None;
         loop {
+            let telling = tokio::time::sleep_until(tell_at.unwrap_or_else(Instant::now));
             tokio::select! {
                 () = &mut stop => break,
                 _ = beat.tick() => self.beat(node),
                 () = self.inbox.wait() => self.hear_all(node),
+                () = self.telling.news.notified(), if tell_at.is_none() => {
+                    tell_at = Some(Instant::now() + telling::GATHER);
+                }
+                () = telling, if tell_at.is_some() => {
+                    tell_at = None;
+                    self.tell_news();
+                }
+                _ = digest.tick() => self.tell_digest(),
             }
         }
         let _ = self.cast(&Message::Bye);
@@ -145,16 +169,24 @@ impl Cluster {
         let is_cut = node.exchange.broker().health().ailment.is_some();
         let ticked = self.peers().tick(now, is_cut);
         for gone in ticked.gone {
-            self.peer_gone(NodeId(gone));
+            self.peer_gone(node, NodeId(gone));
         }
         let _ = self.cast(&Message::Heartbeat(self.heartbeat(node)));
+        self.ask_again();
         if ticked.was_frozen {
             self.begin_anew();
         }
     }
 
+    /// Tells one node of this one.
+    fn say_hello(&self, to: NodeId) {
+        if let Some(node) = self.node.get().and_then(Weak::upgrade) {
+            let _ = self.tell(to, &Message::Heartbeat(self.heartbeat(&node)));
+        }
+    }
+
     fn heartbeat(&self, node: &Node) -> Heartbeat {
-        let (channels, _) = node.exchange.occupancy();
+        let (channels, rosters) = self.interest.channel_counts();
         let uptime = u64::try_from(self.clock.uptime().as_millis()).unwrap_or(u64::MAX);
         Heartbeat {
             name: self.name.to_string(),
@@ -162,7 +194,7 @@ impl Cluster {
             started: self.clock.now_ms().saturating_sub(uptime),
             clients: node.exchange.shards().iter().map(|shard| shard.hub().len() as u64).sum(),
             channels,
-            rosters: 0,
+            rosters,
         }
     }
 
@@ -177,7 +209,7 @@ impl Cluster {
                 None => break,
                 Some(Heard::Told(from, message)) => self.hear_told(node, from, message),
                 Some(Heard::Emitted(from, channel, message)) => {
-                    self.hear_emitted(from, &channel, message);
+                    self.hear_emitted(node, from, &channel, message);
                 }
             }
         }
@@ -199,8 +231,11 @@ impl Cluster {
 
 impl Ear for Cluster {
     fn emitted(&self, from: NodeId, channel: ChannelName, said: Bytes) {
-        if let Some(message) = self.understand(&said) {
-            self.inbox.put(Heard::Emitted(from, channel, message), said.len());
+        match self.understand(&said) {
+            // At once, so that it stays among the publications where it was said.
+            Some(Message::Broadcast { what, except }) => self.hear_audible(channel, what, except),
+            Some(message) => self.inbox.put(Heard::Emitted(from, channel, message), said.len()),
+            None => {}
         }
     }
 

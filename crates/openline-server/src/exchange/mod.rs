@@ -12,12 +12,12 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use openline_engine::{
-    Broadcast, Directory, Draft, Effect, History, MemberPage, Page, PageLimits, Post, Query,
-    Recovery,
+    Broadcast, Directory, Draft, Effect, History, MemberPage, News, Page, PageLimits, Post, Query,
+    Recovery, Roster, TellLimits,
 };
 use openline_protocol::{ChannelName, ErrorCode, Fault, Member, Position, Publication, Reason};
 
-use crate::broker::{Answer, Broker, BrokerError, Published, Tail};
+use crate::broker::{Answer, Broker, BrokerError, NodeId, Published, Tail};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::config::{Config, Namespace};
@@ -35,6 +35,10 @@ const STRIPES: usize = 64;
 
 /// What one answer to a reader may hold; a reader that missed more is told `limit`.
 pub(crate) const PAGE: PageLimits = PageLimits { publications_max: 1000, bytes_max: 1 << 20 };
+
+/// Members of other nodes that are known by name on the channels of a stripe. Beyond it they are
+/// counted.
+const REMOTE_NAMES_MAX: usize = 1 << 16;
 
 /// Posts that may wait for a thread. Beyond it publications are refused as overload.
 const POSTS_WAITING_MAX: usize = 65_536;
@@ -70,8 +74,83 @@ impl Interest {
         self.stripes[index].lock().expect("nothing under this lock panics")
     }
 
+    /// Makes it that of a node that is one of several. To be called before there are subscribers.
+    pub(crate) fn share(&self) {
+        for stripe in &self.stripes {
+            *stripe.lock().expect("nothing under this lock panics") = Directory::shared();
+        }
+    }
+
+    /// Nobody of another node is anywhere any more. Returns the channels with something to be told,
+    /// and when.
+    pub(crate) fn forget_node(&self, node: NodeId, now: u64) -> Vec<(ChannelName, u64)> {
+        self.each(|directory| directory.forget_node(node.0, now)).flatten().collect()
+    }
+
+    /// Another node tells something about its members; `hear` takes note of it, with the room that
+    /// there is for names.
+    pub(crate) fn hear<T: Default>(
+        &self,
+        channel: &ChannelName,
+        hear: impl FnOnce(&mut Roster, usize) -> T,
+    ) -> T {
+        let mut directory = self.stripe(channel);
+        let room = REMOTE_NAMES_MAX.saturating_sub(directory.remote_names());
+        directory.hear(channel, |roster| hear(roster, room))
+    }
+
+    /// Looks at the roster of a channel that has members here.
+    pub(crate) fn with_roster<T>(
+        &self,
+        channel: &ChannelName,
+        look: impl FnOnce(&Roster) -> T,
+    ) -> Option<T> {
+        self.stripe(channel).roster(channel).map(look)
+    }
+
+    /// The next news of a channel for other nodes.
+    pub(crate) fn take_news(&self, channel: &ChannelName, limits: &TellLimits) -> Option<News> {
+        self.stripe(channel).take_news(channel, limits)
+    }
+
+    /// Whether other nodes are still to be asked who is on the channel; says so once.
+    pub(crate) fn is_to_ask(&self, channel: &ChannelName) -> bool {
+        self.stripe(channel).is_to_ask(channel)
+    }
+
+    /// Channels that have members here.
+    pub(crate) fn rosters(&self) -> Vec<ChannelName> {
+        self.each(|directory| directory.rosters().cloned().collect::<Vec<_>>()).flatten().collect()
+    }
+
+    /// How many channels have subscribers here, and how many members.
+    pub(crate) fn channel_counts(&self) -> (u64, u64) {
+        let counts = self.each(|directory| (directory.len(), directory.roster_count()));
+        counts.fold((0, 0), |(channels, rosters), (more, with_members)| {
+            (channels + more as u64, rosters + with_members as u64)
+        })
+    }
+
+    fn each<T>(&self, mut look: impl FnMut(&mut Directory) -> T) -> impl Iterator<Item = T> {
+        self.stripes
+            .iter()
+            .map(move |stripe| look(&mut stripe.lock().expect("nothing under this lock panics")))
+    }
+
+    /// Whether more waits for a thread with subscribers than may.
+    pub(crate) fn is_overloaded(&self, channel: &ChannelName) -> bool {
+        let directory = self.stripe(channel);
+        let mut shards = directory.shards(channel).iter().map(|(index, _)| *index);
+        shards.any(|index| self.shards[usize::from(index)].inbox.waiting() > POSTS_WAITING_MAX)
+    }
+
     /// Hands a broadcast to the threads that have subscribers.
-    fn post(&self, channel: &ChannelName, broadcast: Broadcast, except: Option<Arc<str>>) {
+    pub(crate) fn post(
+        &self,
+        channel: &ChannelName,
+        broadcast: Broadcast,
+        except: Option<Arc<str>>,
+    ) {
         let directory = self.stripe(channel);
         for (index, _) in directory.shards(channel) {
             let post = Post { broadcast: broadcast.clone(), except: except.clone() };
@@ -150,30 +229,35 @@ impl Exchange {
 
     /// Publishes. The order of calls is the order of the channel.
     pub(crate) fn publish(&self, draft: Draft, except: Option<Arc<str>>) -> Answer<Published> {
-        if self.is_overloaded(&draft.channel) {
+        if self.interest.is_overloaded(&draft.channel) {
             return Answer::now(Err(BrokerError::Overloaded));
         }
         self.broker.publish(draft, except)
     }
 
-    /// Hands on what is not kept.
+    /// Hands on what is not kept, on all nodes.
     pub(crate) fn broadcast(
         &self,
         channel: &ChannelName,
         broadcast: Broadcast,
         except: Option<Arc<str>>,
     ) {
-        if !self.is_overloaded(channel) {
-            self.interest.post(channel, broadcast, except);
+        if let Some(cluster) = &self.cluster {
+            cluster.broadcast(channel, &broadcast, except.as_ref());
         }
+        self.broadcast_here(channel, broadcast, except);
     }
 
-    fn is_overloaded(&self, channel: &ChannelName) -> bool {
-        let directory = self.interest.stripe(channel);
-        let shards = directory.shards(channel).iter();
-        shards
-            .map(|(index, _)| &self.interest.shards[usize::from(*index)])
-            .any(|shard| shard.inbox.waiting() > POSTS_WAITING_MAX)
+    /// Hands on what is not kept, on this node alone.
+    fn broadcast_here(
+        &self,
+        channel: &ChannelName,
+        broadcast: Broadcast,
+        except: Option<Arc<str>>,
+    ) {
+        if !self.interest.is_overloaded(channel) {
+            self.interest.post(channel, broadcast, except);
+        }
     }
 
     /// What a reader at `since` missed.
@@ -202,10 +286,20 @@ impl Exchange {
         self.broker.listen(channel)
     }
 
+    /// Waits until other nodes have told who is on a channel, but not for long. After
+    /// [`Exchange::listen`] is ready.
+    pub(crate) async fn meet(&self, channel: &ChannelName) {
+        if let Some(cluster) = &self.cluster {
+            cluster.meet(channel).await;
+        }
+    }
+
     /// A subscription begins on a thread. `member` is given where presence is kept.
     pub(crate) fn join(&self, channel: &ChannelName, shard: u16, member: Option<Member>) -> Effect {
         let now = self.clock.now_ms();
-        self.interest.stripe(channel).join(channel, shard, member, now)
+        let effect = self.interest.stripe(channel).join(channel, shard, member, now);
+        self.tell_nodes(channel, &effect);
+        effect
     }
 
     /// A subscription ends.
@@ -215,7 +309,17 @@ impl Exchange {
         if effect.turned {
             self.broker.unlisten(channel);
         }
+        self.tell_nodes(channel, &effect);
         effect
+    }
+
+    fn tell_nodes(&self, channel: &ChannelName, effect: &Effect) {
+        let Some(cluster) = &self.cluster else { return };
+        if let Some(life) = effect.vacated {
+            cluster.vacated(channel, life);
+        } else if effect.has_news {
+            cluster.has_news(channel);
+        }
     }
 
     /// A member changes. Returns when its subscribers are to be told.
@@ -226,7 +330,9 @@ impl Exchange {
         change: impl FnOnce(&mut Member),
     ) -> Option<u64> {
         let now = self.clock.now_ms();
-        self.interest.stripe(channel).update(channel, client, change, now)
+        let effect = self.interest.stripe(channel).update(channel, client, change, now);
+        self.tell_nodes(channel, &effect);
+        effect.change_due
     }
 
     /// A part of a channel's members.

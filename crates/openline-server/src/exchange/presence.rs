@@ -38,7 +38,7 @@ impl Exchange {
                     _ => None,
                 };
                 let change = PresenceChange { channel: channel.clone(), change };
-                exchange.broadcast(&channel, Broadcast::Presence(Arc::new(change)), except);
+                exchange.broadcast_here(&channel, Broadcast::Presence(Arc::new(change)), except);
             }
         });
     }

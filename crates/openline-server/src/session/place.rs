@@ -54,7 +54,11 @@ impl Place {
         };
         let member = namespace.presence.then(|| self.member());
         self.node.joined(channel, &self.shard, member);
-        let read = match self.node.exchange.listen(channel).await {
+        let listening = self.node.exchange.listen(channel).await;
+        if listening.is_ok() && namespace.presence {
+            self.node.exchange.meet(channel).await;
+        }
+        let read = match listening {
             Err(error) => Err(error),
             Ok(()) if namespace.history_size == 0 => Ok((None, Recovery::None, Vec::new())),
             Ok(()) => self.read_before(channel, since, newest, room).await,

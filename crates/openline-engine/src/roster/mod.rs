@@ -2,12 +2,25 @@
 //!
 //! Changes are gathered for a moment, so that a thousand people who come at once cost each of them a
 //! few messages and not a thousand.
+//!
+//! Where several nodes share the channel, its members are those of all nodes. Each node knows its own
+//! and tells the others what changes about them (`own`); what it is told it believes until it hears
+//! better, or hears that the node is gone (`remote`).
+
+mod own;
+mod remote;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use openline_protocol::{Data, Member};
+
+use crate::peers::NodeKey;
+use remote::Remote;
+
+pub use own::TellLimits;
+pub use remote::Heard;
 
 /// Members named in one change. Beyond it the change only counts.
 const NAMED_MAX: usize = 100;
@@ -53,6 +66,10 @@ pub struct Roster {
     /// More happened than is named.
     overflowed: bool,
     due: Option<u64>,
+    /// What is to be told to other nodes.
+    own: own::Own,
+    /// What other nodes have told.
+    remote: Vec<Remote>,
 }
 
 /// A member without its client id. Most say nothing about themselves, and there may be as many as
@@ -68,13 +85,19 @@ struct More {
     info: Option<Data>,
     status: Option<Arc<str>>,
     data: Option<Data>,
+    /// Where it is, if not here.
+    node: Option<NodeKey>,
 }
 
 impl Present {
-    fn new(member: Member) -> Self {
+    fn new(member: Member, node: Option<NodeKey>) -> Self {
         let Member { client_id: _, user, info, status, data } = member;
-        let says_more = info.is_some() || status.is_some() || data.is_some();
-        Self { user, more: says_more.then(|| Box::new(More { info, status, data })) }
+        let says_more = info.is_some() || status.is_some() || data.is_some() || node.is_some();
+        Self { user, more: says_more.then(|| Box::new(More { info, status, data, node })) }
+    }
+
+    fn node(&self) -> Option<NodeKey> {
+        self.more.as_ref()?.node
     }
 
     fn member(&self, client: &Arc<str>) -> Member {
@@ -97,10 +120,29 @@ enum Happened {
 }
 
 impl Roster {
+    /// A roster whose node tells others about it. `life` is greater than those of all rosters that
+    /// the node had of the channel before, and not 0.
+    pub fn shared(life: u64) -> Self {
+        Self { own: own::Own::new(life), ..Self::default() }
+    }
+
     /// Somebody came. Returns when [`Roster::poll_change`] is due, if it was not due before.
     pub fn join(&mut self, member: Member, now: u64) -> Option<u64> {
         let client = member.client_id.clone();
-        self.members.insert(client.clone(), Present::new(member));
+        let before = self.members.insert(client.clone(), Present::new(member, None));
+        match before.map(|before| before.node()) {
+            Some(Some(node)) => {
+                self.remote_mut(node).names -= 1;
+                self.own.count += 1;
+            }
+            Some(None) => {}
+            None => self.own.count += 1,
+        }
+        self.own.note(&client);
+        self.gather_joined(client, now)
+    }
+
+    fn gather_joined(&mut self, client: Arc<str>, now: u64) -> Option<u64> {
         let happened = match self.gathered.remove(&client) {
             // For those who have not heard of the going there was none.
             Some(Happened::Left(_)) => Happened::Updated,
@@ -118,10 +160,15 @@ impl Roster {
     ) -> Option<u64> {
         let (client, _) = self.members.get_key_value(client)?;
         let client = client.clone();
-        let present = self.members.get_mut(&client)?;
+        let present = self.members.get_mut(&client).filter(|present| present.node().is_none())?;
         let mut member = present.member(&client);
         change(&mut member);
-        *present = Present::new(member);
+        *present = Present::new(member, None);
+        self.own.note(&client);
+        self.gather_updated(client, now)
+    }
+
+    fn gather_updated(&mut self, client: Arc<str>, now: u64) -> Option<u64> {
         let happened = match self.gathered.remove(&client) {
             Some(Happened::Joined) => Happened::Joined,
             _ => Happened::Updated,
@@ -131,7 +178,14 @@ impl Roster {
 
     /// Somebody went. As [`Roster::join`].
     pub fn leave(&mut self, client: &str, now: u64) -> Option<u64> {
+        self.members.get(client).filter(|present| present.node().is_none())?;
         let (client, present) = self.members.remove_entry(client)?;
+        self.own.count -= 1;
+        self.own.note(&client);
+        self.gather_left(client, &present, now)
+    }
+
+    fn gather_left(&mut self, client: Arc<str>, present: &Present, now: u64) -> Option<u64> {
         let member = present.member(&client);
         match self.gathered.remove(&client) {
             // Nobody has heard of it, so nobody needs to hear that it went.
@@ -153,7 +207,7 @@ impl Roster {
         if self.due.is_some() {
             return None;
         }
-        let gather_ms = GATHER_MS[usize::from(self.members.len() > LARGE)];
+        let gather_ms = GATHER_MS[usize::from(self.len() > LARGE as u64)];
         self.due = Some(now + gather_ms);
         self.due
     }
@@ -162,7 +216,7 @@ impl Roster {
     pub fn poll_change(&mut self, now: u64) -> Option<Change> {
         self.due.take_if(|due| *due <= now)?;
         let mut change = Change {
-            count: self.members.len() as u64,
+            count: self.len(),
             complete: !std::mem::take(&mut self.overflowed),
             ..Change::default()
         };
@@ -187,12 +241,18 @@ impl Roster {
         let members: Vec<_> =
             rest.by_ref().take(limit).map(|(client, present)| present.member(client)).collect();
         let next = rest.next().and_then(|_| members.last().map(|last| last.client_id.clone()));
-        MemberPage { members, count: self.members.len() as u64, next }
+        MemberPage { members, count: self.len(), next }
     }
 
-    /// How many members there are.
-    pub fn len(&self) -> usize {
-        self.members.len()
+    /// How many members there are, of all nodes. Of other nodes more may be counted than named.
+    pub fn len(&self) -> u64 {
+        let remote: u64 = self.remote.iter().map(|remote| remote.count).sum();
+        self.own.count.saturating_add(remote)
+    }
+
+    /// How many members there are on this node.
+    pub fn own_len(&self) -> u64 {
+        self.own.count
     }
 
     /// Whether nobody is here and nothing is to be told.

@@ -1,0 +1,273 @@
+//! Asking other nodes who is with them.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use openline_protocol::ChannelName;
+use tokio::sync::watch;
+
+use super::Cluster;
+use super::message::Message;
+use super::wire::{At, Name};
+use crate::broker::NodeId;
+use openline_engine::Mark;
+
+/// How long a node has to answer before it is asked again, and how often it is.
+const PATIENCE_MS: u64 = 1000;
+const TRIES_MAX: u8 = 5;
+
+/// How long the first subscriber of a channel waits for the answers.
+const MEET_MAX: Duration = Duration::from_millis(500);
+
+/// Channels asked about at a time.
+const CHANNELS_MAX: usize = 200;
+
+/// A point that no news are at, so that all of them are told.
+const NOWHERE: Mark = Mark { life: 0, seq: 0 };
+
+/// What was asked and is not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Asking {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    number: u64,
+    asks: HashMap<u64, Ask>,
+    /// Members that come in parts.
+    pulls: HashMap<(NodeId, ChannelName), Pull>,
+    /// Channels still to be compared with a node, when nothing of before can be relied on.
+    walks: HashMap<NodeId, VecDeque<ChannelName>>,
+    /// Channels whose first subscribers wait; ready when the sender is gone.
+    meetings: HashMap<ChannelName, watch::Receiver<()>>,
+}
+
+/// A question about channels, to one node or several.
+#[derive(Debug)]
+struct Ask {
+    waiting: BTreeSet<NodeId>,
+    channels: Vec<ChannelName>,
+    asked_ms: u64,
+    tries: u8,
+    /// Gone when all have answered.
+    met: Option<watch::Sender<()>>,
+}
+
+/// A channel's members, one part after the other, from one node.
+#[derive(Debug)]
+struct Pull {
+    ask: u64,
+    after: Option<Arc<str>>,
+    asked_ms: u64,
+    tries: u8,
+}
+
+impl Asking {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing under this lock panics")
+    }
+}
+
+impl State {
+    fn next(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
+
+    /// A node has answered or is gone.
+    fn settle(&mut self, ask: u64, node: NodeId) {
+        let Some(open) = self.asks.get_mut(&ask) else { return };
+        open.waiting.remove(&node);
+        if open.waiting.is_empty() {
+            self.close(ask);
+        }
+    }
+
+    fn close(&mut self, ask: u64) {
+        let Some(closed) = self.asks.remove(&ask) else { return };
+        if closed.met.is_some() {
+            for channel in &closed.channels {
+                self.meetings.remove(channel);
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// Waits until the other nodes have told who is with them on a channel, but no longer than half a
+    /// second. Whoever comes first has them asked.
+    pub(crate) async fn meet(&self, channel: &ChannelName) {
+        let meeting = match self.interest.is_to_ask(channel) {
+            true => self.ask_all(channel),
+            false => self.asking.state().meetings.get(channel).cloned(),
+        };
+        if let Some(mut meeting) = meeting {
+            let _ = tokio::time::timeout(MEET_MAX, meeting.changed()).await;
+        }
+    }
+
+    fn ask_all(&self, channel: &ChannelName) -> Option<watch::Receiver<()>> {
+        let waiting: BTreeSet<_> = self.peers().iter().map(|(node, _)| NodeId(node)).collect();
+        if waiting.is_empty() {
+            return None;
+        }
+        let (met, meeting) = watch::channel(());
+        let mut state = self.asking.state();
+        let ask = state.next();
+        state.meetings.insert(channel.clone(), meeting.clone());
+        let (channels, asked_ms) = (vec![channel.clone()], self.clock.now_ms());
+        state.asks.insert(ask, Ask { waiting, channels, asked_ms, tries: 1, met: Some(met) });
+        drop(state);
+        let channels = vec![(Name(channel.clone()), None)];
+        let _ = self.cast(&Message::AskMembers { ask, channels });
+        Some(meeting)
+    }
+
+    /// Compares all channels that have members here with what a node has, some at a time.
+    pub(super) fn compare_all(&self, node: NodeId) {
+        let rosters = self.interest.rosters();
+        self.asking.state().walks.insert(node, rosters.into());
+        self.compare_some(node);
+    }
+
+    fn compare_some(&self, node: NodeId) {
+        let mut state = self.asking.state();
+        let Some(walk) = state.walks.get_mut(&node) else { return };
+        let count = walk.len().min(CHANNELS_MAX);
+        let channels: Vec<ChannelName> = walk.drain(..count).collect();
+        if walk.is_empty() {
+            state.walks.remove(&node);
+        }
+        if channels.is_empty() {
+            return;
+        }
+        let ask = state.next();
+        let (waiting, asked_ms) = (BTreeSet::from([node]), self.clock.now_ms());
+        let open = Ask { waiting, channels: channels.clone(), asked_ms, tries: 1, met: None };
+        state.asks.insert(ask, open);
+        drop(state);
+        self.ask(node, ask, &channels);
+    }
+
+    fn ask(&self, node: NodeId, ask: u64, channels: &[ChannelName]) {
+        let known = |channel: &ChannelName| {
+            let mark = self.interest.with_roster(channel, |roster| roster.heard_until(node.0));
+            // Where names are left of which nothing is known for certain, an answer has to come.
+            mark.flatten().map(At::from)
+        };
+        let channels = channels.iter().map(|channel| (Name(channel.clone()), known(channel)));
+        let _ = self.tell(node, &Message::AskMembers { ask, channels: channels.collect() });
+    }
+
+    /// All parts of an answer have begun to come.
+    pub(super) fn hear_answered(&self, from: NodeId, ask: u64) {
+        self.asking.state().settle(ask, from);
+        self.compare_some(from);
+    }
+
+    /// Has all members told that a node has on a channel.
+    pub(super) fn pull(&self, node: NodeId, channel: &ChannelName) {
+        self.pull_from(node, channel, None);
+    }
+
+    /// The same behind a client; ends the pull where there is none and it has begun.
+    pub(super) fn pulled(&self, node: NodeId, channel: &ChannelName, more: Option<Arc<str>>) {
+        match more {
+            Some(after) => self.pull_from(node, channel, Some(after)),
+            None => drop(self.asking.state().pulls.remove(&(node, channel.clone()))),
+        }
+    }
+
+    /// Whether the part that begins behind this client is the one that is waited for.
+    pub(super) fn is_pulled(&self, node: NodeId, channel: &ChannelName, after: &str) -> bool {
+        let state = self.asking.state();
+        let pull = state.pulls.get(&(node, channel.clone()));
+        pull.is_some_and(|pull| pull.after.as_deref() == Some(after))
+    }
+
+    fn pull_from(&self, node: NodeId, channel: &ChannelName, after: Option<Arc<str>>) {
+        let mut state = self.asking.state();
+        let asked_ms = self.clock.now_ms();
+        let key = (node, channel.clone());
+        let is_asked = state.pulls.get(&key).is_some_and(|pull| {
+            pull.after.is_none() && asked_ms.saturating_sub(pull.asked_ms) < PATIENCE_MS / 4
+        });
+        if after.is_none() && is_asked {
+            return;
+        }
+        let ask = state.next();
+        state.pulls.insert(key, Pull { ask, after: after.clone(), asked_ms, tries: 1 });
+        drop(state);
+        self.ask_part(node, ask, channel, after);
+    }
+
+    fn ask_part(&self, node: NodeId, ask: u64, channel: &ChannelName, after: Option<Arc<str>>) {
+        let name = Name(channel.clone());
+        let message = match after {
+            Some(after) => Message::AskMore { ask, channel: name, after },
+            None => Message::AskMembers { ask, channels: vec![(name, Some(At::from(NOWHERE)))] },
+        };
+        let _ = self.tell(node, &message);
+    }
+
+    /// Asks again what was not answered in time, and gives up what never is.
+    pub(super) fn ask_again(&self) {
+        let now = self.clock.now_ms();
+        let is_late = |asked_ms: u64| now.saturating_sub(asked_ms) >= PATIENCE_MS;
+        let (mut asks, mut pulls) = (Vec::new(), Vec::new());
+        let mut state = self.asking.state();
+        let (mut over, mut given_up) = (Vec::new(), Vec::new());
+        for (number, ask) in state.asks.iter_mut().filter(|(_, ask)| is_late(ask.asked_ms)) {
+            if ask.tries >= TRIES_MAX {
+                over.push((*number, ask.waiting.clone()));
+                continue;
+            }
+            ask.tries += 1;
+            ask.asked_ms = now;
+            for node in &ask.waiting {
+                asks.push((*node, *number, ask.channels.clone()));
+            }
+        }
+        for (key, pull) in state.pulls.iter_mut().filter(|(_, pull)| is_late(pull.asked_ms)) {
+            if pull.tries >= TRIES_MAX {
+                given_up.push(key.clone());
+                continue;
+            }
+            pull.tries += 1;
+            pull.asked_ms = now;
+            pulls.push((key.clone(), pull.ask, pull.after.clone()));
+        }
+        for (ask, nodes) in over {
+            state.close(ask);
+            for node in nodes {
+                state.walks.remove(&node);
+            }
+        }
+        for key in &given_up {
+            state.pulls.remove(key);
+        }
+        drop(state);
+        for (node, ask, channels) in asks {
+            self.ask(node, ask, &channels);
+        }
+        for ((node, channel), ask, after) in pulls {
+            self.ask_part(node, ask, &channel, after);
+        }
+        for (node, channel) in given_up {
+            self.interest.hear(&channel, |roster, _| roster.doubt(node.0));
+        }
+    }
+
+    /// A node that is gone answers nothing.
+    pub(super) fn ask_no_more(&self, node: NodeId) {
+        let mut state = self.asking.state();
+        state.walks.remove(&node);
+        state.pulls.retain(|(of, _), _| *of != node);
+        let asks: Vec<u64> = state.asks.keys().copied().collect();
+        for ask in asks {
+            state.settle(ask, node);
+        }
+    }
+}
