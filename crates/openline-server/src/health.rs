@@ -171,7 +171,7 @@ mod tests {
         if let Some(sick) = sick {
             let (config, clock) = (node.exchange.config.clone(), node.exchange.clock);
             let interest = Arc::new(Interest::new(shards));
-            node.exchange = Arc::new(Exchange::new(Box::new(sick), interest, config, clock));
+            node.exchange = Arc::new(Exchange::new(Box::new(sick), interest, None, config, clock));
         }
         node
     }

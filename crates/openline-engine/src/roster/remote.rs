@@ -52,6 +52,11 @@ impl Roster {
         self.remote.iter().find(|remote| remote.node == node)?.mark
     }
 
+    /// Whether anything was heard of a node that still holds, though perhaps not all.
+    pub fn has_heard(&self, node: NodeKey) -> bool {
+        self.remote.iter().any(|remote| remote.node == node)
+    }
+
     /// A node tells what changed. At most `room` names are added.
     pub fn hear_news(&mut self, node: NodeKey, news: News, room: usize, now: u64) -> Heard {
         let mut heard = Heard::default();

@@ -153,8 +153,11 @@ impl Cluster {
 
     fn ask(&self, node: NodeId, ask: u64, channels: &[ChannelName]) {
         let known = |channel: &ChannelName| {
-            let mark = self.interest.with_roster(channel, |roster| roster.heard_until(node.0));
-            // Where names are left of which nothing is known for certain, an answer has to come.
+            let mark = self.interest.with_roster(channel, |roster| {
+                // Where something was heard but may be incomplete, an answer has to come.
+                let unsure = roster.has_heard(node.0).then_some(NOWHERE);
+                roster.heard_until(node.0).or(unsure)
+            });
             mark.flatten().map(At::from)
         };
         let channels = channels.iter().map(|channel| (Name(channel.clone()), known(channel)));

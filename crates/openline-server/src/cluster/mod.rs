@@ -13,6 +13,8 @@ mod message;
 mod question;
 mod revoked;
 mod telling;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};

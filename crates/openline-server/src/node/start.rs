@@ -92,8 +92,30 @@ pub(crate) struct Parts {
     pub(crate) handler_threads: HandlerThreads,
 }
 
-/// A node, and its broker's sweeping.
+/// What a broker is made from.
+pub(crate) struct Ground<'a> {
+    pub(crate) config: &'a Arc<Config>,
+    pub(crate) clock: Clock,
+    pub(crate) interest: Arc<Interest>,
+    /// Of this run of this node.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a broker that nodes share needs it"))]
+    pub(crate) id: NodeId,
+    /// What other nodes say is for it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a broker that nodes share needs it"))]
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) log: &'a Log,
+}
+
+/// A node, with the broker that its configuration names.
 pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
+    start_on(parts, broker)
+}
+
+/// A node on this broker.
+pub(crate) fn start_on(
+    parts: Parts,
+    broker: impl FnOnce(Ground<'_>) -> Result<Box<dyn Broker>, StartError>,
+) -> Result<Node, StartError> {
     let Parts { config, shards, address, log, mounts, stop, doors, handler_threads } = parts;
     let clock = Clock::start();
     let guard = Guard::new(&options::guard(&config), address.ip()).map_err(StartError::Config)?;
@@ -109,7 +131,14 @@ pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
     let interest = Arc::new(Interest::new(shards));
     let (id, name) = (NodeId(rand::random()), name(&config, address));
     let cluster = Cluster::new(id, name.clone(), clock, interest.clone());
-    let broker = broker(&config, clock, interest.clone(), &log)?;
+    let broker = broker(Ground {
+        config: &config,
+        clock,
+        interest: interest.clone(),
+        id,
+        cluster: cluster.clone(),
+        log: &log,
+    })?;
     let cluster = broker.link().map(|link| {
         cluster.connect(link);
         cluster
@@ -197,12 +226,8 @@ fn webhooks(config: &Config, log: &Log) -> Result<Option<Arc<Webhooks>>, StartEr
     Ok(Some(Arc::new(webhooks.map_err(wrong)?)))
 }
 
-fn broker(
-    config: &Arc<Config>,
-    clock: Clock,
-    interest: Arc<Interest>,
-    log: &Log,
-) -> Result<Box<dyn Broker>, StartError> {
+fn broker(ground: Ground<'_>) -> Result<Box<dyn Broker>, StartError> {
+    let Ground { config, clock, interest, log, .. } = ground;
     let local = options::local(config);
     if config.ephemeral || config.history.level == HistoryLevel::Memory {
         return Ok(Box::new(LocalBroker::in_memory(local, clock, interest)));

@@ -12,7 +12,7 @@ use super::arriving::Arriving;
 use crate::app::{HandlerThreads, Handlers, Namespace, ServerBuilder};
 use crate::config::Config;
 use crate::log::Log;
-use crate::node::{self, Node, Parts};
+use crate::node::{self, Node, Parts, StartError};
 use crate::server::Server;
 use crate::shard::{self, Shard};
 use crate::socketio::engine::Mounts;
@@ -45,6 +45,15 @@ impl TestServer {
     /// # Panics
     /// Outside of a tokio runtime, and when the configuration cannot be used; the message says why.
     pub fn of(builder: ServerBuilder, config: Config) -> Self {
+        Self::of_node(builder, config, node::start)
+    }
+
+    /// As [`TestServer::of`], with another way to make the node.
+    pub(crate) fn of_node(
+        builder: ServerBuilder,
+        config: Config,
+        start: impl FnOnce(Parts) -> Result<Node, StartError>,
+    ) -> Self {
         let runtime = Handle::try_current().expect(
             "a test server runs on the test's runtime: write #[tokio::test] in place of #[test]",
         );
@@ -63,7 +72,7 @@ impl TestServer {
             doors: builder.into_doors(),
             handler_threads: HandlerThreads::Shared(runtime.clone()),
         };
-        let node = match node::start(parts) {
+        let node = match start(parts) {
             Ok(node) => Arc::new(node),
             Err(error) => panic!("the test server cannot start: {error}"),
         };
@@ -72,6 +81,13 @@ impl TestServer {
         runtime.spawn(async move {
             let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
             deadlines.watch(stopped).await;
+        });
+        let (of_cluster, mut stopped) = (node.clone(), stop.subscribe());
+        runtime.spawn(async move {
+            if let Some(cluster) = of_cluster.cluster() {
+                let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
+                cluster.run(&of_cluster, stopped).await;
+            }
         });
         Self { node, shard, stop, _connections: connections, patience: PATIENCE }
     }
@@ -97,6 +113,11 @@ impl TestServer {
             panic!("the server has no handlers for the namespace {name}")
         };
         namespace
+    }
+
+    #[cfg(test)]
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 
     /// Begins to stop, as [`Handle::stop`](crate::Handle::stop) does: clients are closed with 1012.
