@@ -26,10 +26,16 @@ impl Cluster {
             Message::AskMore { ask, channel, after } => {
                 self.tell_part(from, ask, &channel.0, Some(after));
             }
+            Message::Forwarded(piece) => {
+                if let Some(forwards) = &node.forwards {
+                    forwards.told(from, piece);
+                }
+            }
             // Of one that is not known everything is asked for once it is.
             _ if !self.knows(from) => {}
             Message::Members(members) => self.hear_members(node, from, members),
             Message::Answered { ask } => self.hear_answered(from, ask),
+            Message::Counted(counted) => self.hear_counted(node, from, counted),
             Message::Digest { heads, vacated } => self.hear_digest(node, from, heads, vacated),
             // Said to those who listen to a channel.
             Message::News(_) | Message::Vacated { .. } | Message::Broadcast { .. } => {}
@@ -67,6 +73,7 @@ impl Cluster {
     fn peer_met(&self, from: NodeId, has_rosters: bool) {
         // So that it need not wait for the next heartbeat to know this node.
         self.say_hello(from);
+        self.tell_all_counted(Some(from));
         if has_rosters {
             self.compare_all(from);
         }
@@ -75,6 +82,10 @@ impl Cluster {
     /// A node has stopped, or is not heard any more.
     pub(super) fn peer_gone(&self, node: &Arc<Node>, gone: NodeId) {
         self.ask_no_more(gone);
+        self.limits.gone(node.guard.counted_lines(), gone);
+        if let Some(forwards) = &node.forwards {
+            forwards.gone(gone);
+        }
         for (channel, due) in self.interest.forget_node(gone, self.clock.now_ms()) {
             node.exchange.tell_change(&channel, Some(due));
         }
@@ -82,6 +93,7 @@ impl Cluster {
 
     /// Something may have been missed: from all others, and by them.
     pub(super) fn begin_anew(&self) {
+        self.tell_all_counted(None);
         let peers: Vec<_> = self.peers().iter().map(|(node, _)| NodeId(node)).collect();
         for peer in peers {
             self.compare_all(peer);

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::forward::Piece;
+use super::limits::Counted;
 use super::mail::{Addressed, Audible};
 use super::question::{Answer, Question};
 use super::revoked::Revoked;
@@ -103,6 +105,10 @@ pub(crate) enum Message {
         number: u64,
         answer: Answer,
     },
+    /// To one: a part of a request that is handed over, or of its answer.
+    Forwarded(Piece),
+    /// To all or one: how many connections of mine count for users and addresses.
+    Counted(Counted),
 }
 
 /// That a node lives, and how it is.

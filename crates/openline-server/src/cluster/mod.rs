@@ -6,8 +6,10 @@
 //! for again, and all that is said once may come twice.
 
 mod asking;
+mod forward;
 mod hearing;
 mod inbox;
+mod limits;
 mod mail;
 mod message;
 mod question;
@@ -32,9 +34,11 @@ use crate::exchange::Interest;
 use crate::node::Node;
 use asking::Asking;
 use inbox::{Heard, Inbox};
+use limits::Limits;
 use message::{Heartbeat, TooLong};
 use telling::Telling;
 
+pub(crate) use forward::{CarriedRequest, Forwards, Handed, HandedOver, NotAnswered};
 pub(crate) use message::Message;
 
 /// Other nodes. Beyond it a node is not heard.
@@ -59,6 +63,7 @@ pub(crate) struct Cluster {
     peers: Mutex<Peers<Heartbeat>>,
     telling: Telling,
     asking: Asking,
+    limits: Limits,
     counters: Counters,
 }
 
@@ -92,6 +97,7 @@ impl Cluster {
             peers: Mutex::new(Peers::new(NODES_MAX)),
             telling: Telling::default(),
             asking: Asking::default(),
+            limits: Limits::default(),
             counters: Counters::default(),
         })
     }
@@ -145,6 +151,9 @@ impl Cluster {
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut digest = tokio::time::interval(DIGEST_EVERY);
         digest.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut count = tokio::time::interval(limits::TELL_EVERY);
+        count.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let counts = limits::counts(node);
         let mut tell_at = None;
         loop {
             let telling = tokio::time::sleep_until(tell_at.unwrap_or_else(Instant::now));
@@ -160,6 +169,7 @@ impl Cluster {
                     self.tell_news();
                 }
                 _ = digest.tick() => self.tell_digest(),
+                _ = count.tick(), if counts => self.tell_counted(node),
             }
         }
         let _ = self.cast(&Message::Bye);
@@ -204,6 +214,9 @@ impl Cluster {
     fn hear_all(&self, node: &Arc<Node>) {
         const AT_A_TIME: usize = 256;
         if self.inbox.take_interrupted() {
+            if let Some(forwards) = &node.forwards {
+                forwards.interrupted();
+            }
             self.begin_anew();
         }
         for _ in 0..AT_A_TIME {

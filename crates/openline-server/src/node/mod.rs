@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::app::Operator;
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
 use crate::broker::NodeId;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Forwards};
 use crate::endpoint::Served;
 use crate::exchange::Exchange;
 use crate::guard::{Guard, Keyed};
@@ -52,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) request_rates: Keyed,
     /// Those that clients reach by requests.
     pub(crate) kept: KeptSessions,
+    /// The way to sessions on other nodes; none where there can be no others.
+    pub(crate) forwards: Option<Arc<Forwards>>,
     /// What the paths of Engine.IO lead to, and the connections there.
     pub(crate) mounts: engine::Mounts,
     pub(crate) engine: engine::Connections,

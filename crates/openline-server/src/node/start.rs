@@ -15,7 +15,7 @@ use crate::app::{Doors, HandlerThreads, Operator};
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
 use crate::broker::{Broker, LocalBroker, NodeId};
 use crate::clock::Clock;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Forwards};
 use crate::config::{Config, HistoryLevel};
 use crate::exchange::{Exchange, Interest, history};
 use crate::guard::{Guard, Keyed};
@@ -128,7 +128,7 @@ pub(crate) fn start_on(
         }
         _ => None,
     };
-    let interest = Arc::new(Interest::new(shards));
+    let interest = Arc::new(Interest::new(shards.clone()));
     let (id, name) = (NodeId(rand::random()), name(&config, address));
     let cluster = Cluster::new(id, name.clone(), clock, interest.clone());
     let broker = broker(Ground {
@@ -143,6 +143,12 @@ pub(crate) fn start_on(
         cluster.connect(link);
         cluster
     });
+    let forwards = cluster.as_ref().map(|cluster| {
+        guard.counted_lines().share();
+        let forwards = Forwards::new(shards, clock, &config);
+        forwards.connect(Arc::downgrade(cluster));
+        forwards
+    });
     let api_keys = api_keys(&config, &log)?;
     let uploads = uploads(&config, clock, &log)?;
     let user_lines = UserLines::new(options::duplicates(&config));
@@ -154,13 +160,14 @@ pub(crate) fn start_on(
         exchange: Arc::new(Exchange::new(broker, interest, cluster, config, clock)),
         guard,
         verifier,
-        tickets: Tickets::default(),
+        tickets: Tickets::new(id.0),
         user_lines,
         api_keys,
         user_rates: Keyed::new(RATE_KEYS_MAX),
         channel_rates: Keyed::new(RATE_KEYS_MAX),
         request_rates: Keyed::new(RATE_KEYS_MAX),
         kept: KeptSessions::default(),
+        forwards,
         mounts,
         engine: engine::Connections::default(),
         webhooks,

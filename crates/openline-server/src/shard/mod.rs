@@ -16,6 +16,7 @@ use openline_protocol::ChannelName;
 use tokio::sync::{mpsc, watch};
 
 use crate::app::Mailing;
+use crate::cluster::Handed;
 use crate::connection;
 use crate::exchange::{Fanout, Seat};
 use crate::node::Node;
@@ -63,6 +64,8 @@ pub(crate) enum ShardMessage {
     Look(Look),
     /// Something for more than a channel, or less.
     Mailing(Arc<Mailing>),
+    /// Another node hands a request over.
+    HandedOver(Box<Handed>),
 }
 
 impl ShardMessage {
@@ -73,7 +76,11 @@ impl ShardMessage {
                 Broadcast::Publication(publication) => Some(publication.timestamp),
                 _ => None,
             },
-            Self::Lost(_) | Self::Expel(_) | Self::Look(_) | Self::Mailing(_) => None,
+            Self::Lost(_)
+            | Self::Expel(_)
+            | Self::Look(_)
+            | Self::Mailing(_)
+            | Self::HandedOver(_) => None,
         }
     }
 }
@@ -120,7 +127,7 @@ impl Shard {
     }
 
     /// Works through a turn's messages; returns the subscriptions that fell behind.
-    fn turn(&self, messages: &mut Vec<ShardMessage>, node: &Node) -> Vec<Lagging> {
+    fn turn(self: &Arc<Self>, messages: &mut Vec<ShardMessage>, node: &Arc<Node>) -> Vec<Lagging> {
         let oldest = messages.iter().find_map(ShardMessage::published_at);
         let mut hub = self.hub();
         let mut fanout = Fanout::new(self, node);
@@ -138,6 +145,9 @@ impl Shard {
                     // What was posted before it goes before it.
                     hub.drain_turn(&mut fanout);
                     mailing.deliver(&hub, &mut fanout);
+                }
+                ShardMessage::HandedOver(handed) => {
+                    tokio::spawn(handed.serve(self.clone(), node.clone()));
                 }
             }
         }

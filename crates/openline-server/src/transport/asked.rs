@@ -7,6 +7,7 @@ use openline_protocol::ChannelName;
 use openline_ws::Rejection;
 use percent_encoding::percent_decode_str;
 
+use super::secret::SessionSecret;
 use crate::auth::Token;
 use crate::exchange::CHANNELS_MAX;
 
@@ -21,7 +22,8 @@ pub(super) struct Asked {
     pub(super) says_channels: bool,
     /// What the reader has; it may be the empty text.
     pub(super) position: Option<String>,
-    pub(super) session: Option<String>,
+    /// What names it may be wrong, which is as if there were none.
+    pub(super) session: Option<SessionSecret>,
     pub(super) ticket: Option<Token>,
 }
 
@@ -46,13 +48,13 @@ impl Asked {
                 "position" | "lastEventId" => {
                     asked.position = Some(decoded(name, value)?.into_owned());
                 }
-                "session" => asked.session = Some(decoded(name, value)?.into_owned()),
+                "session" => asked.session = SessionSecret::parse(&decoded(name, value)?),
                 "ticket" => asked.ticket = Some(Token::new(decoded(name, value)?)),
                 _ => {}
             }
         }
         if let Some(session) = headers.get(SESSION_HEADER) {
-            asked.session = Some(String::from_utf8_lossy(session.as_bytes()).into_owned());
+            asked.session = session.to_str().ok().and_then(SessionSecret::parse);
         }
         Ok(asked)
     }
@@ -92,6 +94,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::broker::NodeId;
 
     fn channels(query: &str) -> Vec<String> {
         let asked = Asked::read(Some(query), &HeaderMap::new()).unwrap();
@@ -126,10 +129,11 @@ mod tests {
 
     #[test]
     fn the_rest_is_read_as_it_stands() {
-        let query = "channels=a&position=~x%7E&session=s1&ticket=t";
-        let asked = Asked::read(Some(query), &HeaderMap::new()).unwrap();
+        let secret = SessionSecret::random(NodeId(1));
+        let query = format!("channels=a&position=~x%7E&session={}&ticket=t", secret.text());
+        let asked = Asked::read(Some(&query), &HeaderMap::new()).unwrap();
         assert_eq!(asked.position.as_deref(), Some("~x~"));
-        assert_eq!(asked.session.as_deref(), Some("s1"));
+        assert_eq!(asked.session, Some(secret));
         assert_eq!(asked.ticket.unwrap().expose(), "t");
         let none = Asked::read(None, &HeaderMap::new()).unwrap();
         assert!(none.position.is_none() && none.session.is_none() && none.ticket.is_none());
@@ -139,10 +143,14 @@ mod tests {
 
     #[test]
     fn the_session_may_be_in_a_header() {
+        let (one, other) = (SessionSecret::random(NodeId(1)), SessionSecret::random(NodeId(1)));
         let mut headers = HeaderMap::new();
-        headers.insert(SESSION_HEADER, "s2".parse().unwrap());
-        let asked = Asked::read(Some("session=s1"), &headers).unwrap();
-        assert_eq!(asked.session.as_deref(), Some("s2"));
+        headers.insert(SESSION_HEADER, other.text().parse().unwrap());
+        let query = format!("session={}", one.text());
+        let asked = Asked::read(Some(&query), &headers).unwrap();
+        assert_eq!(asked.session, Some(other));
+        let asked = Asked::read(Some("session=s1"), &HeaderMap::new()).unwrap();
+        assert_eq!(asked.session, None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use openline_ws::Rejection;
 
 use super::asked::Asked;
 use crate::auth::{AuthError, Identity, Token, find_credential};
+use crate::broker::NodeId;
 use crate::clock::Clock;
 use crate::guard::{Kind, Slot};
 use crate::node::{Asking, Node};
@@ -83,7 +84,10 @@ pub(crate) async fn enter_by_request<B>(
 ) -> Result<Visitor, Rejection> {
     let (address, slot) = admit(node, request, peer, kind)?;
     let (token, identity) = match ticket {
-        Some(ticket) => (None, Some(redeem(node, ticket).map_err(|error| unauthorized(&error))?)),
+        Some(ticket) => {
+            let redeemed = redeem(node, ticket).await;
+            (None, Some(redeemed.map_err(|error| unauthorized(&error))?))
+        }
         None => {
             let token = credential(node, request)?;
             let needs_token = node.needs_token() || node.exchange.config.auth.handshake;
@@ -139,10 +143,16 @@ pub(crate) fn enter_without_token<B>(
     Ok(Visitor { client, address, slot, identity: Ok(None) })
 }
 
-/// Who it is whose token came with the request; it needs one.
-pub(crate) async fn identify<B>(node: &Node, request: &Request<B>) -> Result<Identity, Rejection> {
+/// Who it is whose token came with the request, and the token; it needs one.
+pub(crate) async fn identify<B>(
+    node: &Node,
+    request: &Request<B>,
+) -> Result<(Identity, Token), Rejection> {
     match credential(node, request)? {
-        Some(token) => verify(node, &token).await.map_err(|error| unauthorized(&error)),
+        Some(token) => match verify(node, &token).await {
+            Ok(identity) => Ok((identity, token)),
+            Err(error) => Err(unauthorized(&error)),
+        },
         None => Err(unauthorized(&AuthError::Missing)),
     }
 }
@@ -171,12 +181,23 @@ async fn verify(node: &Node, token: &Token) -> Result<Identity, AuthError> {
 }
 
 /// Takes a ticket. What it stands for may have ended since it was given out.
-fn redeem(node: &Node, ticket: &Token) -> Result<Identity, AuthError> {
+async fn redeem(node: &Node, ticket: &Token) -> Result<Identity, AuthError> {
+    let no_ticket =
+        || AuthError::Malformed("the ticket was used or is too old; ask for another".to_owned());
+    if let Some(home) = node.tickets.home_elsewhere(ticket) {
+        // The node that gave it out says what was shown for it, and that is checked here.
+        let token = match &node.forwards {
+            Some(forwards) => forwards.redeem(NodeId(home), ticket.expose()).await.ok().flatten(),
+            None => None,
+        };
+        return match token {
+            Some(token) => verify(node, &token).await,
+            None => Err(no_ticket()),
+        };
+    }
     let now = Clock::wall_seconds();
-    let redeemed = node.tickets.redeem(ticket, now).ok_or_else(|| {
-        AuthError::Malformed("the ticket was used or is too old; ask for another".to_owned())
-    });
-    let redeemed = redeemed.and_then(|identity| {
+    let redeemed = node.tickets.redeem(ticket, now).ok_or_else(no_ticket);
+    let redeemed = redeemed.and_then(|(identity, _)| {
         let ends_at = node.verifier.line_ends_at(&identity);
         if let Some(seconds) = ends_at.and_then(|ends_at| now.checked_sub(ends_at)) {
             let leeway = node.verifier.options().leeway.as_secs();

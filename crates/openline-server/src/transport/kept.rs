@@ -2,16 +2,14 @@
 //! began; a request on any thread finds it by its secret, and hands it what is to be done.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openline_protocol::{ChannelName, Request, close};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::secret::SessionSecret;
 use crate::connection::catch_panic;
 use crate::exchange::{Cursor, Ending, Letter, Mailbox, Since};
 use crate::node::Node;
@@ -24,12 +22,8 @@ const ORDERS_MAX: usize = 64;
 /// `limits.connections` is their limit too.
 #[derive(Debug, Default)]
 pub(crate) struct KeptSessions {
-    table: Mutex<HashMap<[u8; 16], Arc<Kept>>>,
+    table: Mutex<HashMap<SessionSecret, Arc<Kept>>>,
 }
-
-/// What names a session in requests. Others in its channels see its client id, so it is not that.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct SessionSecret([u8; 16]);
 
 /// A session that is reached by requests.
 #[derive(Debug)]
@@ -103,7 +97,7 @@ pub(super) fn keep(session: Session, terms: Terms) -> Reader {
         orders,
         attended: watch::Sender::new(true),
     });
-    node.kept.table().insert(kept.secret.0, kept.clone());
+    node.kept.table().insert(kept.secret, kept.clone());
     tokio::spawn(run(session, kept.clone(), given, (linger, patience)));
     Reader { kept, node }
 }
@@ -147,7 +141,7 @@ async fn run(
     // Whoever waits for room in it waits no longer.
     kept.mailbox.close(Ending::new(close::GOING_AWAY, "nobody reads this session"));
     drop(session);
-    if !is_left && node.kept.find(&kept.secret.text()).is_some() {
+    if !is_left && node.kept.find(kept.secret).is_some() {
         // The reader still has to learn why it ended, if it comes back.
         until_left(&node, &kept, linger).await;
     }
@@ -179,15 +173,18 @@ async fn until_left(node: &Node, kept: &Kept, linger: Duration) {
 
 impl KeptSessions {
     /// The session of this name.
-    pub(super) fn find(&self, secret: &str) -> Option<Arc<Kept>> {
-        self.table().get(&SessionSecret::parse(secret)?.0).cloned()
+    pub(super) fn find(&self, secret: SessionSecret) -> Option<Arc<Kept>> {
+        self.table().get(&secret).cloned()
     }
 
     /// Begins to read the session of this name.
-    pub(super) fn attend(&self, secret: &str, node: &Arc<Node>) -> Result<Reader, NotAttended> {
-        let secret = SessionSecret::parse(secret).ok_or(NotAttended::Unknown)?;
+    pub(super) fn attend(
+        &self,
+        secret: SessionSecret,
+        node: &Arc<Node>,
+    ) -> Result<Reader, NotAttended> {
         let table = self.table();
-        let kept = table.get(&secret.0).ok_or(NotAttended::Unknown)?;
+        let kept = table.get(&secret).ok_or(NotAttended::Unknown)?;
         let begins = kept.attended.send_if_modified(|attended| !std::mem::replace(attended, true));
         match begins {
             true => Ok(Reader { kept: kept.clone(), node: node.clone() }),
@@ -201,12 +198,12 @@ impl KeptSessions {
         // Who begins to read looks into the table, so nobody begins meanwhile.
         let left = !*kept.attended.borrow();
         if left {
-            table.remove(&kept.secret.0);
+            table.remove(&kept.secret);
         }
         left
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<[u8; 16], Arc<Kept>>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<SessionSecret, Arc<Kept>>> {
         self.table.lock().expect("nothing under this lock panics")
     }
 }
@@ -246,33 +243,12 @@ impl Reader {
     /// Ends the session at once.
     pub(super) fn end(self) {
         self.kept.mailbox.close(Ending::new(close::GOING_AWAY, "its reader begins anew"));
-        self.node.kept.table().remove(&self.kept.secret.0);
+        self.node.kept.table().remove(&self.kept.secret);
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
         self.kept.attended.send_replace(false);
-    }
-}
-
-impl SessionSecret {
-    /// 128 random bits: nobody guesses another's.
-    pub(super) fn random() -> Self {
-        Self(rand::random())
-    }
-
-    pub(super) fn text(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
-    }
-}
-
-impl fmt::Debug for SessionSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionSecret([redacted])")
     }
 }

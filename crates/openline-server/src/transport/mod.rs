@@ -2,17 +2,21 @@
 
 mod asked;
 mod deadline;
+mod elsewhere;
 mod entry;
 mod event;
 mod kept;
 pub(crate) mod poll;
 mod post;
+mod secret;
 pub(crate) mod sse;
 mod web;
 pub(crate) mod websocket;
 
 pub(crate) use deadline::WriteDeadline;
+pub(crate) use elsewhere::{Home, find_home, hand_over};
 pub(crate) use entry::{
     Visitor, enter, enter_as, enter_endpoint, enter_without_line, enter_without_token,
 };
 pub(crate) use kept::KeptSessions;
+pub(crate) use secret::SessionSecret;

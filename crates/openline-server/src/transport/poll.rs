@@ -1,22 +1,27 @@
 //! `/poll`: protocol v1 by long polling, with POST for what the client sends.
 //!
-//! A poll's session waits for the next one for a while. It is a convenience: where it is gone, or on
-//! another node, the position that the client brings says all that is needed to go on.
+//! A poll's session waits for the next one for a while; if that comes to another node, it is handed
+//! over. It is a convenience: where it is gone, the position that the client brings says all that is
+//! needed to go on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{Method, Request, Response, StatusCode};
 use axum::body::Body;
+use bytes::Bytes;
 use openline_protocol::{ErrorCode, Fault};
 use openline_ws::Rejection;
 
 use super::asked::Asked;
+use super::elsewhere::{find_home, hand_over};
 use super::entry::enter_by_request;
 use super::event::close_message;
-use super::kept::{NotAttended, Reader, SessionSecret, Terms, keep};
+use super::kept::{NotAttended, Reader, Terms, keep};
 use super::post::{self, queue_bytes};
+use super::secret::SessionSecret;
 use super::web::{self, json, rejection, wrong_method};
+use crate::cluster::NotAnswered;
 use crate::connection::Site;
 use crate::exchange::{Line, Mailbox, Since};
 use crate::guard::Kind;
@@ -25,6 +30,9 @@ use crate::session::{Arrival, Opening, Session};
 
 /// How long a poll waits for something to come.
 const WAIT: Duration = Duration::from_secs(25);
+
+/// How much later the answer to a poll may come that another node answers.
+const ANSWER_MARGIN: Duration = Duration::from_secs(5);
 
 /// How long a session waits for its next poll: until then its client is present in its channels.
 const LINGER: Duration = Duration::from_secs(10);
@@ -41,6 +49,9 @@ async fn serve(site: Site, request: Request<()>, body: Body) -> Result<Response<
     match *request.method() {
         Method::GET => {
             let asked = Asked::read(request.uri().query(), request.headers())?;
+            if let Some(answer) = poll_elsewhere(&site, &request, &asked).await? {
+                return Ok(answer);
+            }
             let reader = match resume(&site, &asked)? {
                 Some(reader) => reader,
                 None => begin(&site, &request, asked).await?,
@@ -52,10 +63,26 @@ async fn serve(site: Site, request: Request<()>, body: Body) -> Result<Response<
     }
 }
 
+/// What the session's own node answers, if that is another. If there is no answer the poll begins
+/// anew here, from where the client is.
+async fn poll_elsewhere(
+    site: &Site,
+    request: &Request<()>,
+    asked: &Asked,
+) -> Result<Option<Response<Body>>, Rejection> {
+    let home = asked.session.and_then(|secret| find_home(&site.node, request, secret));
+    let Some(home) = home else { return Ok(None) };
+    match hand_over(site, request, &home, Bytes::new(), WAIT + ANSWER_MARGIN).await {
+        Ok(answer) => Ok(Some(answer)),
+        Err(NotAnswered::Gone | NotAnswered::Lost) => Ok(None),
+        Err(overloaded @ NotAnswered::Overloaded) => Err(overloaded.rejection()),
+    }
+}
+
 /// The session of the poll before, if it is here and where the client is. If its answer was lost on
 /// the way, the client is behind it, and begins anew from where it is.
 fn resume(site: &Site, asked: &Asked) -> Result<Option<Reader>, Rejection> {
-    let Some(secret) = &asked.session else { return Ok(None) };
+    let Some(secret) = asked.session else { return Ok(None) };
     match site.node.kept.attend(secret, &site.node) {
         Ok(reader) => {
             let position = reader.kept.position().unwrap_or_default();
@@ -94,7 +121,7 @@ async fn begin(site: &Site, request: &Request<()>, asked: Asked) -> Result<Reade
         handlers: node.operator.doors.exchange(),
     };
     let mut session = Session::open(node, shard, arrival);
-    let secret = SessionSecret::random();
+    let secret = SessionSecret::random(node.id);
     let text = secret.text();
     let opening = match since {
         Since::Now => Opening::Greeting {

@@ -12,9 +12,11 @@ use openline_ws::Rejection;
 use serde::Deserialize;
 
 use super::asked::Asked;
+use super::elsewhere::{find_home, hand_over};
 use super::entry::enter_by_request;
 use super::kept::{Kept, NoAnswer};
 use super::web::{json, no_content, read_body, rejection};
+use crate::cluster::NotAnswered;
 use crate::connection::Site;
 use crate::exchange::{Line, Mailbox};
 use crate::guard::Kind;
@@ -31,7 +33,10 @@ enum Whose {
     Address(IpAddr),
 }
 
-/// Does what a message asks for: in the session that the request names if that is here, or else by
+/// How much later the answer may come that another node gives.
+const ANSWER_MARGIN: Duration = Duration::from_secs(5);
+
+/// Does what a message asks for: in the session that the request names if that is there, or else by
 /// itself.
 pub(super) async fn take(
     site: Site,
@@ -40,9 +45,21 @@ pub(super) async fn take(
     transport: Transport,
 ) -> Result<Response<Body>, Rejection> {
     let asked = Asked::read(request.uri().query(), request.headers())?;
+    let home = asked.session.and_then(|secret| find_home(&site.node, &request, secret));
+    let body = match home {
+        Some(home) => {
+            let body = read_body(&site, body).await?;
+            let within = ANSWER_TIMEOUT + ANSWER_MARGIN;
+            match hand_over(&site, &request, &home, body.clone(), within).await {
+                // Then the session is gone too.
+                Err(NotAnswered::Gone) => Body::from(body),
+                answered => return answered.map_err(NotAnswered::rejection),
+            }
+        }
+        None => body,
+    };
     let answer = Arc::new(Mailbox::new(queue_bytes(&site)));
-    let named = asked.session.as_deref();
-    let answered = match named.and_then(|secret| site.node.kept.find(secret)) {
+    let answered = match asked.session.and_then(|secret| site.node.kept.find(secret)) {
         Some(kept) => in_session(&site, &kept, body, &answer).await?,
         None => alone(&site, &request, &asked, transport, body, &answer).await?,
     };

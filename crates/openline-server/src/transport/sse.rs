@@ -18,8 +18,9 @@ use openline_ws::Rejection;
 use super::asked::Asked;
 use super::entry::{enter_by_request, identify};
 use super::event::{COMMENT, RETRY_MS, STOP_MARK, write_close, write_event, write_retry};
-use super::kept::{Reader, SessionSecret, Terms, keep};
+use super::kept::{Reader, Terms, keep};
 use super::post::{self, queue_bytes};
+use super::secret::SessionSecret;
 use super::web::{self, forbid_keeping, json, no_content, rejection, wrong_method};
 use crate::auth::TICKET_LIFETIME;
 use crate::clock::Clock;
@@ -69,8 +70,9 @@ async fn give_ticket(
     if request.method() != Method::POST {
         return Err(wrong_method(&request, "POST"));
     }
-    let identity = identify(&site.node, &request).await?;
-    let ticket = site.node.tickets.issue(identity, Clock::wall_seconds()).map_err(|full| {
+    let (identity, token) = identify(&site.node, &request).await?;
+    let ticket = site.node.tickets.issue(identity, token, Clock::wall_seconds());
+    let ticket = ticket.map_err(|full| {
         Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", full.to_string())
     })?;
     let ticket = ticket.expose();
@@ -110,7 +112,7 @@ async fn open(site: &Site, request: &Request<()>) -> Result<Response<Body>, Reje
         handlers: node.operator.doors.exchange(),
     };
     let mut session = Session::open(node, shard, arrival);
-    let secret = SessionSecret::random();
+    let secret = SessionSecret::random(node.id);
     let text = secret.text();
     let opening = Opening::Greeting {
         session: &text,

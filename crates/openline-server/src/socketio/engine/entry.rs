@@ -11,12 +11,15 @@ use super::outlet::Carrier;
 use super::query::{Carriage, Query};
 use super::refusal::Refusal;
 use crate::node::Node;
+use crate::transport::{Home, SessionSecret, find_home};
 
 /// What a request is about.
 pub(super) enum Wanted {
     /// A new connection.
     New,
     Known(Arc<Connection>),
+    /// One that is on another node.
+    Elsewhere(Home),
 }
 
 /// Checks a request whose host and origin are checked, and which asks for a WebSocket or not.
@@ -29,6 +32,13 @@ pub(super) fn check<B>(
     let query = Query::read(request.uri().query())?;
     let wanted = match query.sid {
         Some(sid) => {
+            let sid = SessionSecret::parse(sid).ok_or(Refusal::SessionUnknown)?;
+            // A WebSocket is tried out where its session is, or not at all: the polls go on.
+            let home = find_home(node, request, sid).filter(|_| !is_upgrade);
+            if let Some(home) = home.filter(|_| query.carriage == Carriage::Polling) {
+                let elsewhere = Wanted::Elsewhere(home);
+                return query.is_version_4.then_some(elsewhere).ok_or(Refusal::VersionUnsupported);
+            }
             let connection = node.engine.find(sid).filter(|connection| {
                 // One of another path is none here.
                 Arc::ptr_eq(&connection.outlet.terms, &mounted.terms)

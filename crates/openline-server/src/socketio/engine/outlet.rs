@@ -10,7 +10,6 @@ use openline_protocol::close;
 use openline_ws::{Message as Frame, Sender, TrySendError};
 
 use super::connection::Connection;
-use super::connections::SessionId;
 use super::mounts::Terms;
 use super::packet::{self, Malformed, text_packet};
 use super::payload::Letter;
@@ -20,13 +19,14 @@ pub(crate) use crate::exchange::NotTaken;
 use crate::metrics::Transport;
 use crate::node::Node;
 use crate::shard::Shard;
+use crate::transport::SessionSecret;
 
 /// How long a connection that this side ended waits for a poll, which is to take what is left.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// Where a connection's messages go. It works from any thread.
 pub(crate) struct Outlet {
-    pub(super) sid: SessionId,
+    pub(super) sid: SessionSecret,
     pub(super) terms: Arc<Terms>,
     pub(super) node: Arc<Node>,
     pub(super) shard: Arc<Shard>,
@@ -73,7 +73,7 @@ impl Outlet {
         let due_ms = node.exchange.clock.now_ms() + ms(terms.options.ping_interval);
         node.metrics.session_opened(carrier.transport());
         Self {
-            sid: SessionId::random(),
+            sid: SessionSecret::random(node.id),
             terms: terms.clone(),
             node: node.clone(),
             shard: shard.clone(),

@@ -8,7 +8,7 @@ use bytestring::ByteString;
 
 use super::Message;
 use super::Options;
-use super::connections::SessionId;
+use crate::transport::SessionSecret;
 
 /// What this side says by itself.
 pub(super) const CLOSE: &str = "1";
@@ -69,7 +69,7 @@ pub(super) fn text_packet(text: &str) -> String {
 }
 
 /// The packet that begins a connection.
-pub(super) fn open_packet(sid: SessionId, upgrades: &str, options: &Options) -> String {
+pub(super) fn open_packet(sid: SessionSecret, upgrades: &str, options: &Options) -> String {
     let Options { ping_interval, ping_timeout, payload_bytes_max, .. } = options;
     format!(
         r#"0{{"sid":"{}","upgrades":[{upgrades}],"pingInterval":{},"pingTimeout":{},"maxPayload":{payload_bytes_max}}}"#,
@@ -88,6 +88,7 @@ impl fmt::Display for Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broker::NodeId;
 
     fn text(text: &str) -> Result<Packet, Malformed> {
         Ok(Packet::Message(Message::Text(text.into())))
@@ -154,11 +155,12 @@ mod tests {
 
     #[test]
     fn a_connection_begins_with_what_its_client_has_to_know() {
-        let packet = open_packet(SessionId::from([0; 16]), r#""websocket""#, &Options::default());
+        let sid = SessionSecret::random(NodeId(0));
+        let packet = open_packet(sid, r#""websocket""#, &Options::default());
         let expected = concat!(
-            r#"0{"sid":"AAAAAAAAAAAAAAAAAAAAAA","upgrades":["websocket"],"#,
+            r#"","upgrades":["websocket"],"#,
             r#""pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#
         );
-        assert_eq!(packet, expected);
+        assert_eq!(packet, format!(r#"0{{"sid":"{}{expected}"#, sid.text()));
     }
 }

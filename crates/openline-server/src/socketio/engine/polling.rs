@@ -15,7 +15,6 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use openline_ws::Rejection;
 
-use super::Ended;
 use super::connection::Connection;
 use super::entry::{Wanted, check};
 use super::mounts::Mounted;
@@ -24,9 +23,11 @@ use super::packet::{CLOSE, Packet, open_packet};
 use super::payload::{self, Letter};
 use super::polls::Polling;
 use super::refusal::{Refusal, forbidden};
+use super::{Ended, Options};
+use crate::cluster::NotAnswered;
 use crate::connection::{Site, catch_panic};
 use crate::guard::{Kind, Preflight};
-use crate::transport::enter_as;
+use crate::transport::{Home, enter_as, hand_over};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,7 +89,36 @@ async fn serve(
             Method::POST => post(connection, body).await,
             _ => Err(Refusal::BadRequest.into()),
         },
+        Wanted::Elsewhere(home) => {
+            elsewhere(&site, &mounted.terms.options, request, body, &home).await
+        }
     }
+}
+
+/// Has the connection's own node answer. To a client whose node is gone the connection is unknown,
+/// and so it comes anew.
+async fn elsewhere(
+    site: &Site,
+    options: &Options,
+    request: Request<()>,
+    body: Body,
+    home: &Home,
+) -> Result<Response<Body>, Rejection> {
+    let body = match *request.method() {
+        Method::POST => match read_body(body, options.payload_bytes_max).await {
+            Ok(body) => body,
+            Err(NotRead::TooLarge(refused)) => return Err(refused),
+            Err(NotRead::Failed) => return Err(Refusal::BadRequest.into()),
+        },
+        _ => Bytes::new(),
+    };
+    // By then a poll has brought a ping.
+    let within = options.ping_interval + options.ping_timeout;
+    let answered = hand_over(site, &request, home, body, within).await;
+    answered.map_err(|not_answered| match not_answered {
+        NotAnswered::Overloaded => forbidden(not_answered.rejection()),
+        NotAnswered::Gone | NotAnswered::Lost => Refusal::SessionUnknown.into(),
+    })
 }
 
 async fn begin(

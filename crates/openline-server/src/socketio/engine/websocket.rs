@@ -13,7 +13,7 @@ use super::entry::{Wanted, check};
 use super::mounts::Mounted;
 use super::outlet::{Carrier, Outlet};
 use super::packet::{PROBE_ANSWER, Packet, open_packet};
-use super::refusal::forbidden;
+use super::refusal::{Refusal, forbidden};
 use super::{Ended, Message};
 use crate::connection::{Site, catch_panic};
 use crate::guard::Kind;
@@ -40,6 +40,7 @@ pub(crate) async fn enter<B>(
 ) -> Result<Guest, Rejection> {
     let errand = match check(request, mounted, &site.node, true)? {
         Wanted::Known(connection) => Errand::Upgrade(connection),
+        Wanted::Elsewhere(_) => return Err(Refusal::SessionUnknown.into()),
         Wanted::New => {
             let head = head(request);
             let Site { node, peer, .. } = site;

@@ -26,7 +26,7 @@ async fn a_poll_without_id_opens_a_connection() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         let mut open: Value = serde_json::from_str(answer.body.strip_prefix('0').unwrap()).unwrap();
         let sid = open["sid"].take();
-        assert_eq!(sid.as_str().unwrap().len(), 22);
+        assert_eq!(sid.as_str().unwrap().len(), 32);
         let expected = json!({
             "sid": null, "upgrades": ["websocket"],
             "pingInterval": 300, "pingTimeout": 200, "maxPayload": 1_000_000,
