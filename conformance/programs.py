@@ -144,10 +144,10 @@ class Program:
 
 
 class Server(Program):
-    """`openline serve` on a port that the system chooses."""
+    """`openline serve`, on a port that the system chooses or on this one."""
 
-    def __init__(self, binary: str, folder: Path, *flags: str) -> None:
-        super().__init__([binary, "serve", "--listen", "127.0.0.1:0", "--threads", "1", *flags], folder)
+    def __init__(self, binary: str, folder: Path, *flags: str, port: int = 0) -> None:
+        super().__init__([binary, "serve", "--listen", f"127.0.0.1:{port}", "--threads", "1", *flags], folder)
         try:
             match = self.wait_for(LISTENING)
         except BaseException:
@@ -181,12 +181,18 @@ class SocketIo(Program):
 
 
 class HAProxy(Program):
-    """HAProxy with an HTTP/1.1 front. `http2` speaks RFC 8441 to the server."""
+    """HAProxy with an HTTP/1.1 front. `http2` speaks RFC 8441 to the server.
 
-    def __init__(self, folder: Path, server_port: int, *, http2: bool = False) -> None:
+    Several servers have their turns, whoever asks: nothing sticks.
+    """
+
+    def __init__(self, folder: Path, *server_ports: int, http2: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.ws = f"ws://127.0.0.1:{self.port}"
+        self.http, self.ws = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}"
+        several = len(server_ports) > 1
+        settings = (" proto h2" if http2 else "") + (" check inter 500ms fall 1 rise 1" if several else "")
+        servers = "\n".join(f"    server openline{port} 127.0.0.1:{port}{settings}" for port in server_ports)
         configuration = folder / "haproxy.cfg"
         configuration.write_text(f"""\
 global
@@ -201,19 +207,22 @@ frontend front
     bind 127.0.0.1:{self.port}
     default_backend back
 backend back
-    server openline 127.0.0.1:{server_port}{" proto h2" if http2 else ""}
+    balance roundrobin
+    option redispatch 1
+{servers}
 """)
         super().__init__([find("haproxy"), "-db", "-f", str(configuration)], folder)
         self.wait_for_port(self.port)
 
 
 class Nginx(Program):
-    """nginx as the WebSocket proxy that its manual describes."""
+    """nginx as the WebSocket proxy that its manual describes. Several servers have their turns."""
 
-    def __init__(self, folder: Path, server_port: int) -> None:
+    def __init__(self, folder: Path, *server_ports: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.ws = f"ws://127.0.0.1:{self.port}"
+        self.http, self.ws = f"http://127.0.0.1:{self.port}", f"ws://127.0.0.1:{self.port}"
+        servers = " ".join(f"server 127.0.0.1:{port} fail_timeout=1s;" for port in server_ports)
         configuration = folder / "nginx.conf"
         configuration.write_text(f"""\
 daemon off;
@@ -229,10 +238,12 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
+    upstream back {{ {servers} }}
     server {{
         listen 127.0.0.1:{self.port};
+        client_max_body_size 64m;
         location / {{
-            proxy_pass http://127.0.0.1:{server_port};
+            proxy_pass http://back;
             proxy_http_version 1.1;
             proxy_set_header Host $http_host;
             proxy_set_header Upgrade $http_upgrade;
@@ -245,3 +256,68 @@ http {{
 """)
         super().__init__([find("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(configuration)], folder)
         self.wait_for_port(self.port)
+
+
+class BrokerServer:
+    """A broker's server on a port of its own, with its data in a folder. It can be stopped and started again."""
+
+    url: str
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.start()
+
+    def argv(self) -> list[str]:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self.program = Program(self.argv(), self.folder)
+        self.program.wait_for_port(self.port)
+
+    def pause(self) -> None:
+        os.killpg(self.program.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.killpg(self.program.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        os.killpg(self.program.pid, signal.SIGKILL)
+        self.program.wait(5)
+
+    def stop(self) -> None:
+        # One that is paused does not hear that it is to end.
+        if self.program.returncode is None:
+            self.go_on()
+        self.program.stop()
+
+
+class Redis(BrokerServer):
+    """redis-server, which forgets nothing when it is killed."""
+
+    def argv(self) -> list[str]:
+        self.url = f"redis://127.0.0.1:{self.port}"
+        settings = f"--bind 127.0.0.1 --port {self.port} --appendonly yes --appendfsync always --save".split()
+        return [find("redis-server"), *settings, "", "--dir", str(self.folder)]
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Its files as they are now."""
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+
+    def restart_from(self, snapshot: dict[str, bytes]) -> None:
+        """Ends it, and starts it with its files as they were."""
+        self.kill()
+        for path in [path for path in self.folder.rglob("*") if path.is_file()]:
+            path.unlink()
+        for name, content in snapshot.items():
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_bytes(content)
+        self.start()
+
+
+class Nats(BrokerServer):
+    """nats-server with JetStream."""
+
+    def argv(self) -> list[str]:
+        self.url = f"nats://127.0.0.1:{self.port}"
+        return [find("nats-server"), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder)]

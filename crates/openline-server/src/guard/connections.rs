@@ -1,11 +1,15 @@
-//! How many there are: for the node, from one address, of one user.
+//! How many there are: for the node, from one address, of one user. What counts by address and user is
+//! counted over all nodes, as far as the others have told.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
 
 use super::refusal::{Limit, Refusal};
 
@@ -40,6 +44,22 @@ pub(crate) struct Slot {
     connections: Arc<Connections>,
     address: Option<NonZeroU64>,
     user: Option<NonZeroU64>,
+}
+
+/// What is counted by a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Whose {
+    Address,
+    User,
+}
+
+/// How many connections a node has of one address or user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Held {
+    pub(crate) whose: Whose,
+    /// The same on all nodes.
+    pub(crate) key: NonZeroU64,
+    pub(crate) count: u32,
 }
 
 /// A limit that is reached, and what it is.
@@ -85,6 +105,64 @@ impl Connections {
     pub(crate) fn count(&self) -> u32 {
         self.all.load(Ordering::Relaxed)
     }
+
+    /// Whether this is counted.
+    pub(crate) fn is_limited(&self, whose: Whose) -> bool {
+        match whose {
+            Whose::Address => self.limits.per_address.is_some(),
+            Whose::User => self.limits.per_user.is_some(),
+        }
+    }
+
+    /// From here on it is noted what changes, for other nodes.
+    pub(crate) fn share(&self) {
+        for counts in [&self.addresses, &self.users] {
+            counts.is_shared.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What has changed here since the last call.
+    pub(crate) fn take_changes(&self) -> Vec<Held> {
+        self.with_counts(|stripe, held| {
+            for key in stripe.changed.drain() {
+                held(key, stripe.counts.get(&key).map_or(0, |count| count.here));
+            }
+        })
+    }
+
+    /// All that is here.
+    pub(crate) fn here(&self) -> Vec<Held> {
+        self.with_counts(|stripe, held| {
+            let counts = stripe.counts.iter().filter(|(_, count)| count.here > 0);
+            counts.for_each(|(key, count)| held(*key, count.here));
+        })
+    }
+
+    /// Another node has so many, where it had so many before.
+    pub(crate) fn set_elsewhere(&self, held: Held, before: u32) {
+        self.counts(held.whose).set_elsewhere(held.key, held.count, before);
+    }
+
+    fn counts(&self, whose: Whose) -> &Counts {
+        match whose {
+            Whose::Address => &self.addresses,
+            Whose::User => &self.users,
+        }
+    }
+
+    fn with_counts(
+        &self,
+        read: impl Fn(&mut Stripe, &mut dyn FnMut(NonZeroU64, u32)),
+    ) -> Vec<Held> {
+        let mut all = Vec::new();
+        for whose in [Whose::Address, Whose::User] {
+            for stripe in &self.counts(whose).stripes {
+                let mut stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+                read(&mut stripe, &mut |key, count| all.push(Held { whose, key, count }));
+            }
+        }
+        all
+    }
 }
 
 impl Slot {
@@ -96,7 +174,7 @@ impl Slot {
     pub(crate) fn sign_in(&mut self, user: &str, random: u64) -> Result<(), Refusal> {
         let Some(max) = self.connections.limits.per_user else { return Ok(()) };
         let users = &self.connections.users;
-        let key = users.key(user);
+        let key = user_key(user);
         if self.user == Some(key) {
             return Ok(());
         }
@@ -155,51 +233,85 @@ fn address_key(address: IpAddr) -> NonZeroU64 {
     NonZeroU64::new(key).unwrap_or(NonZeroU64::MIN)
 }
 
+/// The same on all nodes. Nobody finds a name that counts as a given other one, and by chance two of
+/// a million do once in 40 million clusters.
+fn user_key(name: &str) -> NonZeroU64 {
+    let hash = digest(&SHA256, name.as_bytes());
+    let word = hash.as_ref().first_chunk().copied().map_or(0, u64::from_be_bytes);
+    NonZeroU64::new(word).unwrap_or(NonZeroU64::MIN)
+}
+
 /// How many of each key. A key without any is not kept.
 #[derive(Debug)]
 struct Counts {
-    stripes: Box<[Mutex<HashMap<NonZeroU64, u32>>]>,
+    stripes: Box<[Mutex<Stripe>]>,
     hasher: RandomState,
+    is_shared: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Stripe {
+    counts: HashMap<NonZeroU64, Count>,
+    /// What other nodes do not know yet.
+    changed: HashSet<NonZeroU64>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    here: u32,
+    elsewhere: u32,
 }
 
 impl Counts {
     fn new() -> Self {
         let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
-        Self { stripes, hasher: RandomState::new() }
-    }
-
-    /// The name's hash under a secret of the process: nobody can choose names that collide, and by
-    /// chance two of a million do once in 40 million processes.
-    fn key(&self, name: &str) -> NonZeroU64 {
-        NonZeroU64::new(self.hasher.hash_one(name)).unwrap_or(NonZeroU64::MIN)
+        Self { stripes, hasher: RandomState::new(), is_shared: AtomicBool::new(false) }
     }
 
     fn take(&self, key: NonZeroU64, max: u32) -> bool {
-        let mut counts = self.stripe(key);
-        let count = counts.get(&key).copied().unwrap_or(0);
-        let free = count < max;
+        let mut stripe = self.stripe(key);
+        let count = stripe.counts.get(&key).copied().unwrap_or_default();
+        let free = count.here.saturating_add(count.elsewhere) < max;
         if free {
-            counts.insert(key, count + 1);
+            self.set(&mut stripe, key, Count { here: count.here + 1, ..count });
         }
         free
     }
 
     fn give_back(&self, key: NonZeroU64) {
-        let mut counts = self.stripe(key);
-        match counts.get_mut(&key) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => drop(counts.remove(&key)),
+        let mut stripe = self.stripe(key);
+        let count = stripe.counts.get(&key).copied().unwrap_or_default();
+        self.set(&mut stripe, key, Count { here: count.here.saturating_sub(1), ..count });
+    }
+
+    fn set_elsewhere(&self, key: NonZeroU64, now: u32, before: u32) {
+        let mut stripe = self.stripe(key);
+        let count = stripe.counts.entry(key).or_default();
+        count.elsewhere = count.elsewhere.saturating_sub(before).saturating_add(now);
+        if (count.here, count.elsewhere) == (0, 0) {
+            stripe.counts.remove(&key);
         }
     }
 
-    fn stripe(&self, key: NonZeroU64) -> MutexGuard<'_, HashMap<NonZeroU64, u32>> {
+    fn set(&self, stripe: &mut Stripe, key: NonZeroU64, count: Count) {
+        if (count.here, count.elsewhere) == (0, 0) {
+            stripe.counts.remove(&key);
+        } else {
+            stripe.counts.insert(key, count);
+        }
+        if self.is_shared.load(Ordering::Relaxed) {
+            stripe.changed.insert(key);
+        }
+    }
+
+    fn stripe(&self, key: NonZeroU64) -> MutexGuard<'_, Stripe> {
         let index = self.hasher.hash_one(key) % STRIPES as u64;
         self.stripes[index as usize].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     fn keys(&self) -> usize {
-        self.stripes.iter().map(|stripe| stripe.lock().unwrap().len()).sum()
+        self.stripes.iter().map(|stripe| stripe.lock().unwrap().counts.len()).sum()
     }
 }
 
@@ -324,6 +436,34 @@ mod tests {
             }
         });
         assert!(empty(&connections));
+    }
+
+    #[test]
+    fn what_other_nodes_have_counts_too() {
+        let connections = connections(9, 2, 2);
+        connections.share();
+        let mut slot = enter(&connections, "192.0.2.1").unwrap();
+        slot.sign_in("ann", 0).unwrap();
+        let mut held = connections.take_changes();
+        held.sort_by_key(|held| held.whose == Whose::User);
+        assert_eq!(held.iter().map(|held| held.count).collect::<Vec<_>>(), [1, 1]);
+        assert_eq!(connections.take_changes(), []);
+        let [address, user] = held[..] else { panic!("{held:?}") };
+        assert_eq!(user.key, user_key("ann"));
+        for held in [address, user] {
+            connections.set_elsewhere(held, 0);
+        }
+        assert!(enter(&connections, "192.0.2.1").is_err());
+        assert!(enter(&connections, "192.0.2.2").unwrap().sign_in("ann", 0).is_err());
+        connections.set_elsewhere(Held { count: 0, ..address }, 1);
+        connections.set_elsewhere(Held { count: 0, ..user }, 1);
+        assert!(enter(&connections, "192.0.2.1").unwrap().sign_in("ann", 0).is_ok());
+        assert_eq!(connections.here().len(), 2);
+        drop(slot);
+        assert!(empty(&connections));
+        // That it is none any more is told too.
+        let changes = connections.take_changes();
+        assert!(changes.len() >= 2 && changes.iter().all(|held| held.count == 0), "{changes:?}");
     }
 
     #[test]

@@ -32,8 +32,8 @@ use openline_ws::Rejection;
 use admission::Admission;
 pub(crate) use admission::Kind;
 use client_address::TrustedProxies;
-use connections::Connections;
-pub(crate) use connections::{ConnectionLimits, Slot};
+pub(crate) use connections::Connections;
+pub(crate) use connections::{ConnectionLimits, Held, Slot, Whose};
 pub(crate) use cors::{Cors, Preflight};
 use host::{Host, Hosts};
 pub(crate) use keyed::Keyed;
@@ -199,6 +199,11 @@ impl Guard {
     /// Lines that hold a slot.
     pub(crate) fn lines(&self) -> u32 {
         self.lines.count()
+    }
+
+    /// Those lines, for other nodes to count too.
+    pub(crate) fn counted_lines(&self) -> &Connections {
+        &self.lines
     }
 
     fn allows_origin<B>(&self, request: &Request<B>, origin: &[u8]) -> bool {
