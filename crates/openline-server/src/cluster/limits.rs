@@ -6,12 +6,18 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Cluster, Message};
 use crate::broker::NodeId;
 use crate::guard::{Connections, Held, Whose};
+use crate::node::Node;
+
+/// How often nodes tell each other what has changed.
+pub(super) const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// What one message holds: of at most 13 bytes each.
 const HELD_MAX: usize = 50_000;
@@ -56,6 +62,44 @@ struct Other {
     counts: HashMap<(Whose, NonZeroU64), u32>,
 }
 
+/// Whether there is something to tell.
+pub(super) fn counts(node: &Node) -> bool {
+    let lines = node.guard.counted_lines();
+    lines.is_limited(Whose::Address) || lines.is_limited(Whose::User)
+}
+
+impl Cluster {
+    /// Tells what has changed.
+    pub(super) fn tell_counted(&self, node: &Node) {
+        for counted in self.limits.tick(node.guard.counted_lines()) {
+            let _ = self.cast(&Message::Counted(counted));
+        }
+    }
+
+    /// Tells all to a node that is new; or to all, and asks them, when something may have been
+    /// missed.
+    pub(super) fn tell_all_counted(&self, to: Option<NodeId>) {
+        let node = self.node.get().and_then(Weak::upgrade);
+        let Some(node) = node.filter(|node| counts(node)) else { return };
+        for counted in self.limits.all(node.guard.counted_lines()) {
+            let message = Message::Counted(counted);
+            let _ = match to {
+                Some(to) => self.tell(to, &message),
+                None => self.cast(&message),
+            };
+        }
+        if to.is_none() {
+            let _ = self.cast(&Message::Counted(Counted::Ask));
+        }
+    }
+
+    pub(super) fn hear_counted(&self, node: &Arc<Node>, from: NodeId, counted: Counted) {
+        for counted in self.limits.told(node.guard.counted_lines(), from, counted) {
+            let _ = self.tell(from, &Message::Counted(counted));
+        }
+    }
+}
+
 impl Limits {
     /// What is to be told to all, ten times a second.
     pub(crate) fn tick(&self, lines: &Connections) -> Vec<Counted> {
@@ -74,9 +118,6 @@ impl Limits {
     /// All that is here, to be told to a node that is new, or to all when something may have been
     /// missed.
     pub(crate) fn all(&self, lines: &Connections) -> Vec<Counted> {
-        if ![Whose::Address, Whose::User].into_iter().any(|whose| lines.is_limited(whose)) {
-            return Vec::new();
-        }
         let state = self.state();
         let (number, here) = (state.next, lines.here());
         drop(state);
@@ -271,8 +312,6 @@ mod tests {
         let _ann = a.enter([192, 0, 2, 1], "ann").unwrap();
         a.tell(&b);
         assert_eq!(b.limits.state().keys, 1, "the address alone");
-        let none = Connections::new(ConnectionLimits::default());
-        assert_eq!(Limits::default().all(&none), []);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use openline_ws::Rejection;
 use tokio::sync::oneshot;
 
+use super::{Cluster, Message};
 use crate::auth::Token;
 use crate::broker::NodeId;
 use crate::clock::Clock;
@@ -43,7 +44,7 @@ const PARTS_BYTES_MAX: usize = 64 << 20;
 /// A node that has neither answered nor said by then that it is at it does not hear us.
 const TAKEN_WITHIN: Duration = Duration::from_secs(2);
 
-/// The nodes that errands are handed to.
+/// The way to the nodes that errands are handed to.
 pub(crate) trait Neighbours: Send + Sync {
     /// Whether it is there, as far as is known.
     fn knows(&self, node: NodeId) -> bool;
@@ -94,6 +95,17 @@ struct Waiting<'a> {
     number: u64,
 }
 
+impl Neighbours for Cluster {
+    fn knows(&self, node: NodeId) -> bool {
+        Self::knows(self, node)
+    }
+
+    fn hand(&self, node: NodeId, piece: Piece) {
+        // A part is shorter than a message may be.
+        let _ = self.tell(node, &Message::Forwarded(piece));
+    }
+}
+
 impl Forwards {
     pub(crate) fn new(shards: Arc<[Arc<Shard>]>, clock: Clock, config: &Config) -> Arc<Self> {
         // A body is as long as a message; an answer holds what waited and one message more, which
@@ -112,7 +124,7 @@ impl Forwards {
     }
 
     /// Whom errands are handed to; said once.
-    pub(crate) fn connect(&self, neighbours: Weak<dyn Neighbours>) {
+    pub(crate) fn connect<N: Neighbours + 'static>(&self, neighbours: Weak<N>) {
         let _ = self.neighbours.set(neighbours);
     }
 
@@ -149,7 +161,8 @@ impl Forwards {
         errand: &Errand,
         within: Duration,
     ) -> Result<CarriedAnswer, NotAnswered> {
-        let neighbours = self.neighbours().filter(|neighbours| neighbours.knows(to)).ok_or(NotAnswered::Gone)?;
+        let neighbours =
+            self.neighbours().filter(|neighbours| neighbours.knows(to)).ok_or(NotAnswered::Gone)?;
         let bytes = errand.to_bytes();
         if bytes.len() > self.bytes_max {
             return Err(NotAnswered::Overloaded);

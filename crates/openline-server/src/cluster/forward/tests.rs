@@ -40,7 +40,7 @@ struct Way {
 /// The way as one node sees it.
 struct From(usize, Arc<Way>);
 
-impl Peers for From {
+impl Neighbours for From {
     fn knows(&self, node: NodeId) -> bool {
         self.1.nodes.lock().unwrap().iter().any(|(known, _)| *known == node)
     }
@@ -76,7 +76,7 @@ impl Nodes {
             mounts.add("/engine.io/", Options::default(), &config, Arc::new(Echo));
             node.mounts = mounts;
             let forwards = Forwards::new(shards, node.exchange.clock, &config);
-            let from: Arc<dyn Peers> = Arc::new(From(index, way.clone()));
+            let from = Arc::new(From(index, way.clone()));
             forwards.connect(Arc::downgrade(&from));
             // It lives as long as the test.
             std::mem::forget(from);
