@@ -42,7 +42,7 @@ bench: ## Measure Openline beside its peers and write bench/RESULTS.md
 
 ##@ Single steps
 
-setup: ## Install what the conformance suite needs: Python and JavaScript peers, Chromium, Xvfb, nginx, HAProxy
+setup: ## Install what the conformance suite needs: Python and JavaScript peers, Chromium, Xvfb, proxies, brokers
 	$(call say,Set-up of the conformance suite)
 	conformance/setup.sh
 
@@ -68,13 +68,14 @@ brokers: setup ## Run the tests that need redis-server and nats-server
 	$(call say,Tests against Redis and NATS)
 	cargo test -p openline-server --lib --locked --quiet -- --ignored broker::
 
-long: sdk/typescript/node_modules/.package-lock.json ## Run the tests that take minutes: 100 kills, 1,000 cuts
+long: setup sdk/typescript/node_modules/.package-lock.json ## Run the tests that take minutes: 100 kills, 1,000 cuts
 	$(call say,Long tests)
 	cargo test -p openline-server --locked --test cuts -- --ignored --test-threads=1
 	cargo test -p openline --locked --test durability -- --ignored
 	cargo test -p openline-client --locked --test cuts -- --ignored
 	cargo build -p openline --locked
 	cd sdk/typescript && OPENLINE_BIN=$(OPENLINE) npm run test:soak
+	OPENLINE_BIN=$(OPENLINE) .work/venv/bin/pytest -m long conformance/tests
 
 wasm: ## Build the pure crates for a machine without sockets and clocks
 	$(call say,The pure crates for wasm32)

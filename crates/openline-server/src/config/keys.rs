@@ -268,10 +268,11 @@ table! {
         /// Lines at once. 0 means as many as the system's limit of open files allows.
         connections: Option<NonZeroU32> = 0;
 
-        /// Lines at once from one address (for IPv6 one /64). 0 means no limit.
+        /// Lines at once from one address (for IPv6 one /64), over all nodes. Nodes tell each other ten
+        /// times a second, so what comes within 100 ms may go beyond it. 0 means no limit.
         connections_per_ip: Option<NonZeroU32> = 100, without a file 0;
 
-        /// Lines at once of one user. 0 means no limit.
+        /// Lines at once of one user, over all nodes as above. 0 means no limit.
         connections_per_user: Option<NonZeroU32> = 20, without a file 0;
 
         /// How fast new lines may come. Those that are too many are told when to come again.
