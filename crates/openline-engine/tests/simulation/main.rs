@@ -5,16 +5,16 @@
 
 #![allow(missing_docs, reason = "this crate is a test")]
 
-mod client;
-mod model;
 mod owner;
 mod plan;
-mod random;
-mod shard;
+#[path = "../promise/mod.rs"]
+mod promise;
 mod store;
 mod world;
 
 use plan::Bug;
+use promise::bug::LineBug;
+use promise::seeds;
 use world::play;
 
 /// Histories of one run.
@@ -23,20 +23,9 @@ const HISTORIES: u64 = 10_000;
 /// Histories within which an error that was put in is to be found.
 const FOUND_WITHIN: u64 = 2_000;
 
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let number = |name: &str| -> Option<u64> {
-        let text = std::env::var(name).ok()?;
-        Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is to be a number")))
-    };
-    match number("OPENLINE_SEED") {
-        Some(seed) => seed..=seed,
-        None => 0..=number("OPENLINE_HISTORIES").unwrap_or(HISTORIES),
-    }
-}
-
 #[test]
 fn the_delivery_promise_holds_in_every_history() {
-    for seed in seeds() {
+    for seed in seeds(HISTORIES) {
         if let Err(found) = play(seed, None) {
             panic!("OPENLINE_SEED={seed}: {found}");
         }
@@ -68,17 +57,17 @@ fn recovery_without_the_chain_is_found() {
 
 #[test]
 fn a_lost_message_is_found() {
-    is_found(Bug::DropOne);
+    is_found(Bug::Line(LineBug::DropOne));
 }
 
 #[test]
 fn a_message_that_comes_twice_is_found() {
-    is_found(Bug::DeliverTwice);
+    is_found(Bug::Line(LineBug::DeliverTwice));
 }
 
 #[test]
 fn two_swapped_messages_are_found() {
-    is_found(Bug::SwapTwo);
+    is_found(Bug::Line(LineBug::SwapTwo));
 }
 
 #[test]
@@ -98,5 +87,5 @@ fn an_ack_before_the_store_has_it_is_found() {
 
 #[test]
 fn a_line_that_goes_live_without_what_it_missed_is_found() {
-    is_found(Bug::SkipCatchUp);
+    is_found(Bug::Line(LineBug::SkipCatchUp));
 }

@@ -3,29 +3,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bytestring::ByteString;
 use openline_engine::{
     Broadcast, Directory, Draft, History, Ordered, PageLimits, Post, PresenceChange, Query,
     Recovery, Settled, Streams,
 };
 use openline_protocol::{ChannelName, Data, Member, Position, Publication, Reason};
 
-use crate::model::{Checked, Model, index};
-use crate::plan::{Bug, Plan, WINDOW_MS};
-use crate::random::Random;
-use crate::shard::{Answer, Reader, Request};
-use crate::store::{Record, Store};
-
-/// Who published, and where the answer goes.
-#[derive(Debug, Clone)]
-pub(crate) struct Publisher {
-    pub(crate) shard: usize,
-    pub(crate) line: usize,
-    pub(crate) channel: usize,
-    pub(crate) value: ByteString,
-    pub(crate) key: Option<ByteString>,
-    pub(crate) except: Option<Arc<str>>,
-}
+use crate::plan::{Bug, Plan};
+use crate::promise::WINDOW_MS;
+use crate::promise::model::{Checked, Model, Record, index};
+use crate::promise::random::Random;
+use crate::promise::shard::{Answer, Outcome, Publisher, Reader, Request};
+use crate::store::Store;
 
 /// What goes to a shard.
 pub(crate) enum Outgoing {
@@ -167,11 +156,11 @@ impl Owner {
             }
             Ordered::Duplicate { position, .. } => {
                 model.duplicate(publisher.channel, &key, position)?;
-                self.answer(&publisher, true);
+                self.answer(&publisher, Outcome::Kept);
             }
             Ordered::Conflict { .. } => {
                 model.conflict(publisher.channel, &key, &publisher.value, now)?;
-                self.answer(&publisher, true);
+                self.answer(&publisher, Outcome::Refused);
             }
         }
         Ok(())
@@ -181,12 +170,12 @@ impl Owner {
         if publication.position.is_none() {
             model.use_key(publisher.channel, publisher.key.as_ref(), &publication);
             self.post(publication, publisher.except.clone());
-            self.answer(&publisher, true);
+            self.answer(&publisher, Outcome::Kept);
             return;
         }
         if self.bug == Some(Bug::AckBeforeSettle) {
             self.post(publication.clone(), publisher.except.clone());
-            self.answer(&publisher, true);
+            self.answer(&publisher, Outcome::Kept);
         }
         let key = publisher.key.clone();
         let channel = publication.channel.clone();
@@ -217,8 +206,9 @@ impl Owner {
         } else {
             model.failed(publication);
         }
+        let outcome = if committed { Outcome::Kept } else { Outcome::Unknown };
         for publisher in [publisher].iter().chain(&retries) {
-            self.answer(publisher, committed);
+            self.answer(publisher, outcome);
         }
         Ok(())
     }
@@ -235,9 +225,9 @@ impl Owner {
         }
     }
 
-    fn answer(&mut self, publisher: &Publisher, ok: bool) {
+    fn answer(&mut self, publisher: &Publisher, outcome: Outcome) {
         let Publisher { shard, line, channel, ref value, .. } = *publisher;
-        let answer = Answer::Published { line, channel, value: value.clone(), ok };
+        let answer = Answer::Published { line, channel, value: value.clone(), outcome };
         self.outgoing.push((shard, Outgoing::Answer(answer)));
     }
 

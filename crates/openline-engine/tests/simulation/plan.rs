@@ -2,28 +2,21 @@
 
 use openline_engine::{History, PageLimits};
 
-use crate::random::Random;
-
-/// How long keys are remembered.
-pub(crate) const WINDOW_MS: u64 = 5_000;
+use crate::promise::bug::LineBug;
+use crate::promise::random::Random;
 
 /// An error put in on purpose, to see that the checks find it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bug {
     /// Recovery looks at epoch and offset only.
     SkipChain,
-    /// One in a thousand messages does not reach its line, which says that it took it.
-    DropOne,
-    DeliverTwice,
-    SwapTwo,
+    Line(LineBug),
     /// Tags tell nothing, so that a position is given out twice after a rollback.
     ReusePosition,
     /// Keys do not survive a restart.
     ForgetKeys,
     /// Publications are handed on and acked before the store has them.
     AckBeforeSettle,
-    /// A line that fell behind goes live again without what it missed.
-    SkipCatchUp,
 }
 
 /// What goes wrong in a history.
@@ -53,6 +46,15 @@ pub(crate) struct Plan {
     pub(crate) limits: PageLimits,
     /// What a line takes before it is full.
     pub(crate) line_frames_max: usize,
+}
+
+impl Bug {
+    pub(crate) fn of_line(self) -> Option<LineBug> {
+        match self {
+            Self::Line(bug) => Some(bug),
+            _ => None,
+        }
+    }
 }
 
 impl Plan {

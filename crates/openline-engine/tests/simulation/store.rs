@@ -1,18 +1,11 @@
 //! A store whose work is done late and in order, and that fails now and then.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 
-use bytestring::ByteString;
-use openline_protocol::{ChannelName, Publication};
+use openline_protocol::ChannelName;
 
-use crate::random::Random;
-
-#[derive(Debug, Clone)]
-pub(crate) struct Record {
-    pub(crate) publication: Arc<Publication>,
-    pub(crate) key: Option<ByteString>,
-}
+use crate::promise::model::Record;
+use crate::promise::random::Random;
 
 enum Operation {
     Append(Record),

@@ -1,14 +1,14 @@
 //! A node and its clients, in which at each step something happens that may happen.
 
-use bytestring::ByteString;
 use openline_protocol::ChannelName;
 
-use crate::client::{Client, Phase, Try, View};
-use crate::model::{Checked, Model};
-use crate::owner::{Outgoing, Owner, Publisher};
+use crate::owner::{Outgoing, Owner};
 use crate::plan::{Bug, Faults, Plan};
-use crate::random::Random;
-use crate::shard::{Line, Request, Shard};
+use crate::promise::client::Client;
+use crate::promise::crowd::Crowd;
+use crate::promise::model::{Checked, Model};
+use crate::promise::random::Random;
+use crate::promise::shard::Shard;
 
 /// Steps within which everything has come to rest, once nothing more is done.
 const REST_STEPS: usize = 20_000;
@@ -20,11 +20,21 @@ pub(crate) struct World {
     names: Vec<ChannelName>,
     owner: Owner,
     shards: Vec<Shard>,
-    lines: Vec<Line>,
-    clients: Vec<Client>,
+    crowd: Crowd,
     model: Model,
-    published: u64,
-    trace: u64,
+    trace: Trace,
+}
+
+/// What the clients read, as one number.
+#[derive(Default)]
+struct Trace(u64);
+
+impl Trace {
+    fn note(&mut self, line: usize, what: &str, number: u64) {
+        for part in [line as u64, what.len() as u64, number] {
+            self.0 = (self.0 ^ part).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
 }
 
 /// Plays one history.
@@ -36,7 +46,7 @@ pub(crate) fn play(seed: u64, bug: Option<Bug>) -> Result<u64, String> {
     let faults = world.plan.faults;
     let played = world.play();
     played.map_err(|found| format!("{found}\n{faults:?}\n{:?}", world.model.happened))?;
-    Ok(world.trace)
+    Ok(world.trace.0)
 }
 
 impl World {
@@ -46,16 +56,17 @@ impl World {
         let name = |number| ChannelName::new(&format!("c{number}")).expect("it is a good name");
         let names: Vec<_> = (0..plan.histories.len()).map(name).collect();
         let owner = Owner::new(&plan, names.clone(), &mut random);
-        let shard = |_| Shard::new(plan.line_frames_max, bug);
-        let client = |number| Client::new(number, names.len(), number % 3 != 0);
+        let shard = |_| Shard::new(plan.line_frames_max, bug.and_then(Bug::of_line));
         Self {
             now: 1_000_000,
             shards: (0..plan.shards).map(shard).collect(),
-            lines: Vec::new(),
-            clients: (0..plan.clients).map(client).collect(),
-            model: Model::new(&plan),
-            published: 0,
-            trace: 0,
+            crowd: Crowd::new(plan.clients, names.clone()),
+            model: Model::new(
+                plan.histories.clone(),
+                plan.limits.publications_max,
+                !plan.faults.any(),
+            ),
+            trace: Trace::default(),
             random,
             plan,
             names,
@@ -80,129 +91,24 @@ impl World {
     }
 
     fn client_acts(&mut self) -> Checked {
-        let number = self.random.index(self.clients.len());
-        let channel = self.random.index(self.names.len());
-        let Some(connection) = self.clients[number].connection.clone() else {
+        let number = self.random.index(self.crowd.clients.len());
+        if self.crowd.clients[number].connection.is_none() {
             self.connect(number);
             return Ok(());
-        };
-        let phase = self.clients[number].views[channel].phase;
-        match self.random.below(100) {
-            0..20 if phase == Phase::Idle => self.subscribe(number, channel, false),
-            0..2 if phase == Phase::Live => self.unsubscribe(number, channel),
-            2..4 => {
-                self.shards[connection.shard].requests.push_back(Request::Update {
-                    channel: self.names[channel].clone(),
-                    client: connection.name,
-                    status: "away".into(),
-                });
-            }
-            20..50 => self.publish(number, channel),
-            50..56 => self.retry(number),
-            56..58 => self.disconnect(number),
-            58.. => {
-                // Some read slowly.
-                let frames = self.random.below(if number.is_multiple_of(4) { 2 } else { 9 });
-                return self.read(number, frames);
-            }
-            _ => {}
         }
-        Ok(())
+        let Self { crowd, shards, model, random, trace, .. } = self;
+        crowd
+            .act(number, shards, model, random, |line, what, number| trace.note(line, what, number))
     }
 
     fn connect(&mut self, number: usize) {
         let shard = self.random.index(self.shards.len());
-        self.lines.push(Line::default());
-        self.clients[number].connect(shard, self.lines.len() - 1, &mut self.shards);
+        self.crowd.connect(number, shard, &mut self.shards);
     }
 
-    fn disconnect(&mut self, number: usize) {
-        let Some(connection) = self.clients[number].disconnect() else { return };
-        self.lines[connection.line].closed = true;
-        self.shards[connection.shard].close(connection.session, &connection.name);
-    }
-
-    fn subscribe(&mut self, number: usize, channel: usize, honest: bool) {
-        let client = &mut self.clients[number];
-        let Some(connection) = client.connection.clone() else { return };
-        let since = client.since(channel, &self.model, &mut self.random, honest);
-        client.views[channel].phase = Phase::Subscribing;
-        client.views[channel].wants = true;
-        self.shards[connection.shard].requests.push_back(Request::Join {
-            session: connection.session,
-            line: connection.line,
-            client: connection.name,
-            channel: self.names[channel].clone(),
-            since,
-        });
-    }
-
-    fn unsubscribe(&mut self, number: usize, channel: usize) {
-        let client = &mut self.clients[number];
-        let Some(connection) = client.connection.clone() else { return };
-        client.views[channel].phase = Phase::Leaving;
-        client.views[channel].wants = false;
-        let line = &mut self.lines[connection.line];
-        let name = &self.names[channel];
-        self.shards[connection.shard].unsubscribe(connection.session, &connection.name, name, line);
-    }
-
-    fn publish(&mut self, number: usize, channel: usize) {
-        self.published += 1;
-        let value = ByteString::from(self.published.to_string());
-        let key = ByteString::from(format!("key {}", self.published));
-        let answered = !self.random.one_in(2);
-        if !answered {
-            self.clients[number].tries.push(Try {
-                channel,
-                value: value.clone(),
-                key: key.clone(),
-                answered,
-            });
-        }
-        self.send(number, channel, value, (!answered).then_some(key));
-    }
-
-    fn retry(&mut self, number: usize) {
-        let tries = &self.clients[number].tries;
-        if tries.is_empty() {
-            return;
-        }
-        // The last ones: keys are not remembered for ever.
-        let recent = self.random.index(tries.len().min(6));
-        let attempt = tries[tries.len() - 1 - recent].clone();
-        if attempt.answered && !self.random.one_in(3) {
-            return;
-        }
-        let mut value = attempt.value;
-        if attempt.answered && self.random.one_in(10) {
-            // The same key for something else.
-            self.published += 1;
-            value = self.published.to_string().into();
-        }
-        self.send(number, attempt.channel, value, Some(attempt.key));
-    }
-
-    fn send(&mut self, number: usize, channel: usize, value: ByteString, key: Option<ByteString>) {
-        let client = &self.clients[number];
-        let Some(connection) = client.connection.clone() else { return };
-        let except = (!client.echo).then_some(connection.name);
-        let (shard, line) = (connection.shard, connection.line);
-        let publisher = Publisher { shard, line, channel, value, key, except };
-        self.shards[shard].requests.push_back(Request::Publish(publisher));
-    }
-
-    fn read(&mut self, number: usize, frames: u64) -> Checked {
-        let client = &mut self.clients[number];
-        let Some(line) = client.connection.as_ref().map(|connection| connection.line) else {
-            return Ok(());
-        };
-        for _ in 0..frames {
-            let Some(frame) = self.lines[line].inbox.pop_front() else { break };
-            let number = client.read(frame, &self.model)?;
-            self.trace = (self.trace ^ number ^ line as u64).wrapping_mul(0x0100_0000_01b3);
-        }
-        Ok(())
+    fn read(&mut self, number: usize) -> Checked {
+        let Self { crowd, model, trace, .. } = self;
+        crowd.read(number, u64::MAX, model, |line, what, number| trace.note(line, what, number))
     }
 
     fn node_works(&mut self) -> Checked {
@@ -217,7 +123,7 @@ impl World {
             }
             2..4 => {
                 if let Some(answer) = shard.answers.pop_front() {
-                    shard.handle(answer, &mut self.lines);
+                    shard.handle(answer, &mut self.crowd.lines);
                 }
             }
             4..7 => {
@@ -228,8 +134,8 @@ impl World {
                     }
                 }
             }
-            7 => shard.drain(&mut self.lines, &mut self.random),
-            8 => shard.resume(&self.lines, &mut self.random),
+            7 => shard.drain(&mut self.crowd.lines, &mut self.random),
+            8 => shard.resume(&self.crowd.lines, &mut self.random),
             9 => self.owner.store.work(&mut self.random, self.plan.faults.store_fails),
             10 => self.owner.settle(&mut self.model, self.now)?,
             _ => self.owner.tell_presence(self.now),
@@ -261,14 +167,9 @@ impl World {
 
     /// The process is killed and started again; what was on its way is gone.
     fn crash(&mut self) -> Checked {
-        for number in 0..self.clients.len() {
-            self.clients[number].disconnect();
-        }
-        for line in &mut self.lines {
-            line.closed = true;
-        }
+        (0..self.crowd.clients.len()).for_each(|number| self.crowd.cut(number));
         for shard in &mut self.shards {
-            *shard = Shard::new(self.plan.line_frames_max, self.plan.bug);
+            *shard = Shard::new(self.plan.line_frames_max, self.plan.bug.and_then(Bug::of_line));
         }
         let rolls_back = self.plan.faults.rollback && self.random.one_in(2);
         let memory = self.plan.faults.memory;
@@ -297,11 +198,11 @@ impl World {
         if lost {
             // That a post was lost is found by the next one.
             for channel in 0..self.names.len() {
-                self.publish(0, channel);
+                self.crowd.publish(0, channel, &mut self.shards, &mut self.random);
             }
             self.work_until_idle()?;
         }
-        for client in &self.clients {
+        for client in &self.crowd.clients {
             client.has_all(&self.model)?;
         }
         self.check_directory()
@@ -313,11 +214,11 @@ impl World {
             if !step.is_multiple_of(20) {
                 continue;
             }
-            for number in 0..self.clients.len() {
+            for number in 0..self.crowd.clients.len() {
                 self.return_and_read(number)?;
             }
             for shard in &mut self.shards {
-                shard.drain(&mut self.lines, &mut self.random);
+                shard.drain(&mut self.crowd.lines, &mut self.random);
             }
             if self.is_idle() {
                 return Ok(());
@@ -327,27 +228,18 @@ impl World {
     }
 
     fn return_and_read(&mut self, number: usize) -> Checked {
-        if self.clients[number].connection.is_none() {
+        if self.crowd.clients[number].connection.is_none() {
             self.connect(number);
         }
-        for channel in 0..self.names.len() {
-            let view = &self.clients[number].views[channel];
-            if view.wants && view.phase == Phase::Idle {
-                self.subscribe(number, channel, true);
-            }
-        }
-        self.read(number, u64::MAX)
+        let Self { crowd, shards, model, random, .. } = self;
+        crowd.return_to(number, shards, model, random);
+        self.read(number)
     }
 
     fn is_idle(&self) -> bool {
-        let settled = |client: &Client| {
-            let inbox = client.connection.as_ref().map(|at| &self.lines[at.line].inbox);
-            let wants = |view: &View| view.wants == (view.phase == Phase::Live);
-            inbox.is_some_and(|inbox| inbox.is_empty()) && client.views.iter().all(wants)
-        };
         self.owner.is_idle()
             && self.shards.iter().all(Shard::is_idle)
-            && self.clients.iter().all(settled)
+            && self.crowd.clients.iter().all(|client| self.crowd.is_settled(client))
     }
 
     /// The directory knows those who are subscribed, and no others.
@@ -358,7 +250,7 @@ impl World {
                 connection
                     .is_some_and(|at| self.shards[at.shard].hub.is_subscribed(at.session, name))
             };
-            let subscribed = self.clients.iter().filter(subscribed).count() as u64;
+            let subscribed = self.crowd.clients.iter().filter(subscribed).count() as u64;
             let known =
                 (self.owner.directory.subscribers(name), self.owner.directory.member_count(name));
             if known != (subscribed, subscribed) {

@@ -1,17 +1,23 @@
 //! What is true about the channels: every entry that ever was, and what went wrong so far.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytestring::ByteString;
 use openline_engine::History;
 use openline_protocol::{Data, Position, Publication, Reason};
 
-use crate::plan::{Plan, WINDOW_MS};
-use crate::store::Record;
+use super::WINDOW_MS;
 
 /// What a check found.
 pub(crate) type Checked = Result<(), String>;
+
+/// An entry as a store has it.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) publication: Arc<Publication>,
+    pub(crate) key: Option<ByteString>,
+}
 
 /// What happened that a reader may be told of.
 #[derive(Debug, Default)]
@@ -56,20 +62,24 @@ pub(crate) struct Model {
     /// The order of what was published without a position, by value and time: without a store a retry
     /// is not known as one after a restart.
     plain: HashMap<(ByteString, u64), u64>,
+    /// All that was ever visible.
+    values: HashSet<(usize, ByteString)>,
     pub(crate) happened: Happened,
 }
 
 impl Model {
-    pub(crate) fn new(plan: &Plan) -> Self {
+    /// Nothing may be declared where it is `quiet`.
+    pub(crate) fn new(histories: Vec<History>, publications_max: usize, quiet: bool) -> Self {
         Self {
-            histories: plan.histories.clone(),
-            publications_max: plan.limits.publications_max,
-            quiet: !plan.faults.any(),
+            histories,
+            publications_max,
+            quiet,
             entries: HashMap::new(),
             places: HashMap::new(),
             heads: BTreeMap::new(),
             keys: HashMap::new(),
             plain: HashMap::new(),
+            values: HashSet::new(),
             happened: Happened::default(),
         }
     }
@@ -83,6 +93,7 @@ impl Model {
         let (channel, value) = (channel(publication), value(publication));
         let Some(position) = publication.position else {
             let count = self.plain.len() as u64 + 1;
+            self.values.insert((channel, value.clone()));
             self.plain.insert((value, publication.timestamp), count);
             return Ok(());
         };
@@ -121,6 +132,7 @@ impl Model {
         if entry.value != value(publication) {
             return Err(format!("{position:?} is {}, not {}", value(publication), entry.value));
         }
+        self.values.insert((channel, entry.value.clone()));
         self.heads.insert(channel, position);
         let place = (channel, position.epoch, position.offset);
         let other = self.places.insert(place, position.tag);
@@ -174,6 +186,14 @@ impl Model {
         }
     }
 
+    /// A publisher was told that its publication is kept.
+    pub(crate) fn kept(&self, channel: usize, value: &ByteString) -> Checked {
+        match self.values.contains(&(channel, value.clone())) {
+            true => Ok(()),
+            false => Err(format!("{value} was said to be kept, and never was")),
+        }
+    }
+
     /// A publication was refused because its key was used for something else.
     pub(crate) fn conflict(
         &self,
@@ -223,6 +243,7 @@ impl Model {
         while let Some(entry) = self.entries.get_mut(&(channel, at)).filter(|entry| !entry.visible)
         {
             entry.visible = true;
+            self.values.insert((channel, entry.value.clone()));
             let place = (channel, at.epoch, at.offset);
             self.places.insert(place, at.tag);
             at = entry.prev;

@@ -10,9 +10,28 @@ use openline_engine::{
 };
 use openline_protocol::{ChannelName, Position, Publication, Reason};
 
-use crate::owner::Publisher;
-use crate::plan::Bug;
-use crate::random::Random;
+use super::bug::LineBug;
+use super::random::Random;
+
+/// Who published, and where the answer goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Publisher {
+    pub(crate) shard: usize,
+    pub(crate) line: usize,
+    pub(crate) channel: usize,
+    pub(crate) value: ByteString,
+    pub(crate) key: Option<ByteString>,
+    pub(crate) except: Option<Arc<str>>,
+}
+
+/// What became of a publication, as its publisher is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Kept,
+    Refused,
+    /// Nobody knows.
+    Unknown,
+}
 
 /// What a shard asks the owner.
 pub(crate) enum Request {
@@ -54,7 +73,7 @@ pub(crate) enum Answer {
         line: usize,
         channel: usize,
         value: ByteString,
-        ok: bool,
+        outcome: Outcome,
     },
 }
 
@@ -94,9 +113,28 @@ pub(crate) enum Frame {
     Published {
         channel: usize,
         value: ByteString,
-        ok: bool,
+        outcome: Outcome,
     },
     Other,
+}
+
+impl Frame {
+    /// What it is, and a number that stands for it.
+    pub(crate) fn label(&self) -> (&'static str, u64) {
+        match self {
+            Self::Publication(publication) => {
+                ("message", publication.position.map_or(1, |at| at.tag))
+            }
+            Self::Subscribed { missed: Ok(_), head, .. } => {
+                ("subscribed", head.map_or(0, |at| at.tag))
+            }
+            Self::Subscribed { missed: Err((_, head)), .. } => ("subscribed anew", head.tag),
+            Self::Unsubscribed(_) => ("unsubscribed", 0),
+            Self::Unrecovered { head, .. } => ("unrecovered", head.tag),
+            Self::Published { outcome, .. } => ("published", *outcome as u64),
+            Self::Other => ("other", 0),
+        }
+    }
 }
 
 /// What a client has not read yet.
@@ -113,11 +151,11 @@ pub(crate) struct Shard {
     pub(crate) posts: VecDeque<(ChannelName, Post)>,
     behind: Vec<Lagging>,
     frames_max: usize,
-    bug: Option<Bug>,
+    bug: Option<LineBug>,
 }
 
 impl Shard {
-    pub(crate) fn new(frames_max: usize, bug: Option<Bug>) -> Self {
+    pub(crate) fn new(frames_max: usize, bug: Option<LineBug>) -> Self {
         Self {
             hub: Hub::default(),
             requests: VecDeque::new(),
@@ -147,8 +185,8 @@ impl Shard {
                 }
             }
             Answer::Read { reader, recovery } => self.go_live(reader, recovery, lines),
-            Answer::Published { line, channel, value, ok } => {
-                lines[line].inbox.push_back(Frame::Published { channel, value, ok });
+            Answer::Published { line, channel, value, outcome } => {
+                lines[line].inbox.push_back(Frame::Published { channel, value, outcome });
             }
         }
     }
@@ -166,7 +204,8 @@ impl Shard {
             None => {}
         }
         reader.since = reader.since.or(head);
-        match self.hub.go_live(reader.subscription, head) {
+        let joins = head.filter(|_| self.bug != Some(LineBug::SkipMerge));
+        match self.hub.go_live(reader.subscription, joins) {
             GoLive::Live => hand_over(reader, head, &mut lines[..]),
             GoLive::Behind => {
                 reader.asks = head;
@@ -195,7 +234,7 @@ impl Shard {
             return;
         }
         let Lagging { subscription, channel, since, has } = lagging;
-        match since.filter(|_| self.bug != Some(Bug::SkipCatchUp)) {
+        match since.filter(|_| self.bug != Some(LineBug::SkipCatchUp)) {
             Some(_) => self.requests.push_back(Request::Read(Reader {
                 subscription,
                 line,
@@ -270,7 +309,7 @@ fn hand_over(reader: Reader, head: Option<Position>, lines: &mut [Line]) {
 struct Lines<'a> {
     lines: &'a mut [Line],
     frames_max: usize,
-    bug: Option<Bug>,
+    bug: Option<LineBug>,
     random: &'a mut Random,
     /// Frames that wait to be swapped.
     held: Vec<Frame>,
@@ -297,11 +336,11 @@ impl Outlet<usize> for Lines<'_> {
         }
         for frame in batch {
             match self.bug {
-                Some(Bug::DropOne) if self.random.one_in(1000) => {}
-                Some(Bug::DeliverTwice) if self.random.one_in(1000) => {
+                Some(LineBug::DropOne) if self.random.one_in(1000) => {}
+                Some(LineBug::DeliverTwice) if self.random.one_in(1000) => {
                     line.inbox.extend([frame.clone(), frame.clone()]);
                 }
-                Some(Bug::SwapTwo) if self.random.one_in(100) => self.held.push(frame.clone()),
+                Some(LineBug::SwapTwo) if self.random.one_in(100) => self.held.push(frame.clone()),
                 _ => line.inbox.push_back(frame.clone()),
             }
         }

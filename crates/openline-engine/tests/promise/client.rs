@@ -6,9 +6,9 @@ use bytestring::ByteString;
 use openline_engine::SessionKey;
 use openline_protocol::{Position, Publication};
 
-use crate::model::{Checked, Model, channel, index};
-use crate::random::Random;
-use crate::shard::{Frame, Shard};
+use super::model::{Checked, Model, channel, index};
+use super::random::Random;
+use super::shard::{Frame, Outcome, Shard};
 
 /// What a client knows of a channel.
 #[derive(Debug, Default)]
@@ -109,16 +109,8 @@ impl Client {
         view.at
     }
 
-    /// Takes in what came; the answer is a number that stands for it.
-    pub(crate) fn read(&mut self, frame: Frame, model: &Model) -> Result<u64, String> {
-        let number = match &frame {
-            Frame::Publication(publication) => publication.position.map_or(1, |at| at.tag),
-            Frame::Subscribed { head, .. } => 2 + head.map_or(0, |at| at.tag),
-            Frame::Unsubscribed(_) => 3,
-            Frame::Unrecovered { head, .. } => 4 + head.tag,
-            Frame::Published { ok, .. } => 5 + u64::from(*ok),
-            Frame::Other => 7,
-        };
+    /// Takes in what came.
+    pub(crate) fn read(&mut self, frame: Frame, model: &Model) -> Checked {
         match frame {
             Frame::Publication(publication) => self.see(&publication, model)?,
             Frame::Subscribed { channel, since, missed, head } => {
@@ -158,16 +150,19 @@ impl Client {
                 model.excused(index, reason, since, head)?;
                 self.views[index].at = Some(head);
             }
-            Frame::Published { channel, value, ok } => {
+            Frame::Published { channel, value, outcome } => {
+                if outcome == Outcome::Kept {
+                    model.kept(channel, &value)?;
+                }
                 let same =
                     |attempt: &&mut Try| attempt.channel == channel && attempt.value == value;
                 if let Some(attempt) = self.tries.iter_mut().find(same) {
-                    attempt.answered |= ok;
+                    attempt.answered |= outcome != Outcome::Unknown;
                 }
             }
             Frame::Other => {}
         }
-        Ok(number)
+        Ok(())
     }
 
     fn see(&mut self, publication: &Publication, model: &Model) -> Checked {
