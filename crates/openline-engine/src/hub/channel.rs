@@ -19,8 +19,13 @@ pub(super) struct Channel {
     drained: Option<Position>,
     /// The last position that was posted; behind `tail` while what a reader has read is on its way.
     posted: Option<Position>,
+    /// Beyond `drained`: where readers went live that had read more than came by here.
+    ahead: Vec<Position>,
     turn: Vec<Post>,
 }
+
+/// Places beyond what came by that are remembered of a channel.
+const AHEAD_MAX: usize = 16;
 
 /// *Invariant:* a session is in the list once.
 #[derive(Debug)]
@@ -68,6 +73,7 @@ impl Channel {
             tail: None,
             drained: None,
             posted: None,
+            ahead: Vec::new(),
             turn: Vec::new(),
         }
     }
@@ -113,7 +119,11 @@ impl Channel {
                 self.drained = Some(prev);
                 Follows::Next
             }
-            Some(tail) if tail == prev => Follows::Next,
+            Some(tail) if tail == prev => match self.ahead.iter().any(|at| forks(*at, position)) {
+                // Somebody has read another entry in this place.
+                true => Follows::Gap,
+                false => Follows::Next,
+            },
             Some(tail) if self.was_read(position, prev, tail) => Follows::Seen,
             Some(_) => Follows::Gap,
         };
@@ -137,9 +147,11 @@ impl Channel {
     pub(super) fn lose_place(&mut self, place: Option<Position>, lagging: &mut Vec<Lagging>) {
         for member in &mut self.members {
             if member.phase == Phase::Live {
-                lagging.push(fall_behind(member, self.slot, &self.name, self.drained));
+                let since = place_of(member, self.drained, &self.ahead);
+                lagging.push(fall_behind(member, self.slot, &self.name, since));
             }
         }
+        self.ahead.clear();
         self.turn.retain(|post| offset(post).is_none());
         (self.tail, self.drained, self.posted) = (place, place, place);
     }
@@ -151,7 +163,9 @@ impl Channel {
         lagging: &mut Vec<Lagging>,
     ) -> GoLive {
         if let Some(head) = head {
-            if [self.drained, self.tail].into_iter().flatten().any(|at| forks(at, head)) {
+            let is_ahead = self.drained.is_some_and(|drained| drained.offset < head.offset)
+                && !self.ahead.contains(&head);
+            if self.forks_at(head) || (is_ahead && self.ahead.len() == AHEAD_MAX) {
                 // One of the two is out of date. A position that is read from now on is not, and the
                 // next that is brought, or posted, counts.
                 self.lose_place(None, lagging);
@@ -159,6 +173,9 @@ impl Channel {
             }
             if self.drained.is_some_and(|drained| drained.offset > head.offset) {
                 return GoLive::Behind;
+            }
+            if is_ahead {
+                self.ahead.push(head);
             }
         }
         let Ok(skip_posts) = u16::try_from(self.turn.len()) else { return GoLive::Behind };
@@ -171,6 +188,15 @@ impl Channel {
             (self.tail, self.drained) = (head, head);
         }
         GoLive::Live
+    }
+
+    /// Whether what came by here, or was read, is of another history than a position.
+    fn forks_at(&self, head: Position) -> bool {
+        let known = self.drained.iter().chain(&self.tail).chain(&self.ahead);
+        // Between the two ends, only the turn says what came by.
+        let is_between = self.tail.is_some_and(|tail| head.offset < tail.offset);
+        let turn = if is_between { &self.turn[..] } else { &[] };
+        known.copied().chain(turn.iter().filter_map(position)).any(|at| forks(at, head))
     }
 
     /// Hands the turn to the subscribers.
@@ -219,9 +245,12 @@ impl Channel {
                 outlet.deliver(&session.line, &batch, last)
             };
             if delivery == Delivery::Full {
-                lagging.push(fall_behind(member, self.slot, &self.name, before));
+                let since = place_of(member, before, &self.ahead);
+                lagging.push(fall_behind(member, self.slot, &self.name, since));
             }
         }
+        let passed = self.drained.map_or(0, |drained| drained.offset);
+        self.ahead.retain(|at| at.offset > passed);
         self.turn = turn;
         self.turn.clear();
     }
@@ -230,6 +259,12 @@ impl Channel {
 /// Whether two positions cannot be of one history.
 fn forks(one: Position, other: Position) -> bool {
     one.epoch != other.epoch || (one.offset == other.offset && one.tag != other.tag)
+}
+
+/// From where a subscriber reads on: what came by last, or what it had read beyond that.
+fn place_of(member: &Subscriber, at: Option<Position>, ahead: &[Position]) -> Option<Position> {
+    let has = ahead.iter().find(|ahead| ahead.offset == member.skip_until).copied();
+    has.filter(|has| at.is_none_or(|at| at.offset < has.offset)).or(at)
 }
 
 fn fall_behind(
@@ -257,8 +292,12 @@ fn part<'a>(turn: &'a [Post], member: &Subscriber, client: &str) -> Vec<&'a Broa
 }
 
 fn offset(post: &Post) -> Option<u64> {
+    position(post).map(|at| at.offset)
+}
+
+fn position(post: &Post) -> Option<Position> {
     match &post.broadcast {
-        Broadcast::Publication(publication) => publication.position.map(|at| at.offset),
+        Broadcast::Publication(publication) => publication.position,
         Broadcast::Presence(_) | Broadcast::Typing(_) | Broadcast::Event(_) => None,
     }
 }

@@ -40,7 +40,47 @@ fn what_a_line_has_already_is_told_when_it_falls_behind() {
         post(&mut hub, "c", offset);
     }
     hub.drain_turn(&mut Written { full: vec!["ahead"], ..Written::default() });
-    assert_eq!(fell_behind(&mut hub), [(Some(at(1)), 3)]);
+    assert_eq!(fell_behind(&mut hub), [(Some(at(3)), 3)], "from what it has, not from the turn");
+}
+
+/// The store went back to 2 after a line had read 4, and the others had only heard of 1: what came by
+/// joined, and the line got what followed on another 4.
+#[test]
+fn a_line_that_is_ahead_in_a_history_that_is_gone_reads_on_from_there() {
+    let mut hub = Hub::default();
+    live(&mut hub, "old", "c", Some(at(1)));
+    live(&mut hub, "ahead", "c", Some(at(4)));
+    post(&mut hub, "c", 2);
+    let other = |offset: u64| Position { epoch: 1, offset, tag: offset * 10 + 1 };
+    post_at(&mut hub, "c", other(3), at(2).tag);
+    assert_eq!(drain(&mut hub).got, [("old", vec!["2".into(), "3".into()])].into());
+    post_at(&mut hub, "c", other(4), other(3).tag);
+    assert_eq!(fell_behind(&mut hub), [(Some(other(3)), 1), (Some(at(4)), 4)]);
+}
+
+#[test]
+fn a_line_that_has_read_what_another_history_has_in_the_turn_does_not_go_live() {
+    let mut hub = Hub::default();
+    live(&mut hub, "old", "c", Some(at(1)));
+    let session = open(&mut hub, "new", 0);
+    let subscription = hub.subscribe(session, &name("c")).unwrap();
+    (2..=4).for_each(|offset| post(&mut hub, "c", offset));
+    let other = Position { tag: 31, ..at(3) };
+    assert_eq!(hub.go_live(subscription, Some(other)), GoLive::Behind);
+    assert_eq!(fell_behind(&mut hub), [(Some(at(1)), 1)]);
+}
+
+#[test]
+fn places_ahead_that_are_not_remembered_let_all_read_on() {
+    let mut hub = Hub::default();
+    live(&mut hub, "old", "c", Some(at(1)));
+    (0..16).for_each(|number| _ = live(&mut hub, "ahead", "c", Some(at(2 + number))));
+    assert_eq!(fell_behind(&mut hub), []);
+    let session = open(&mut hub, "new", 0);
+    let subscription = hub.subscribe(session, &name("c")).unwrap();
+    assert_eq!(hub.go_live(subscription, Some(at(40))), GoLive::Behind);
+    assert_eq!(fell_behind(&mut hub).len(), 17);
+    assert_eq!(hub.go_live(subscription, Some(at(40))), GoLive::Live);
 }
 
 /// What had been gathered when the gap came was dropped, and not read again.
