@@ -1,0 +1,3 @@
+//! The delivery checker as a program.
+
+fn main() {}
