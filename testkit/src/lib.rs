@@ -15,6 +15,7 @@
 //! Simulated time: these are real processes and sockets.
 
 pub mod faults;
+pub mod generators;
 pub mod history;
 pub mod plan;
 pub mod seed;
