@@ -18,5 +18,8 @@ pub mod faults;
 pub mod generators;
 pub mod history;
 pub mod plan;
+pub mod report;
+pub mod run;
 pub mod seed;
 pub mod subject;
+pub mod verdict;

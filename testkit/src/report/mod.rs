@@ -1,0 +1,5 @@
+//! What a run came to, for people.
+
+mod text;
+
+pub use text::text;
