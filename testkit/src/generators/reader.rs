@@ -13,7 +13,7 @@ use crate::plan::{ReaderPlan, ReaderStep};
 use crate::seed::Seed;
 use crate::subject::{Heard, Line};
 
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(100);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a subscription may go unanswered before the line is given up.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -43,6 +43,9 @@ pub async fn read(
         steps: plan.steps.into_iter().map(|(at, step)| (began + at, step)).collect(),
         shared: shared.clone(),
     };
+    for channel in reader.states.keys() {
+        reader.shared.progress.set(&reader.name, channel, None);
+    }
     tokio::select! {
         () = reader.run() => {}
         () = shared.stopped() => {}
@@ -86,7 +89,10 @@ impl Reader {
             tokio::select! {
                 heard = line.heard() => match heard {
                     Ok(heard) => self.heard(heard),
-                    Err(why) => self.lost(why),
+                    Err(why) => {
+                        self.lost(why);
+                        sleep(PAUSE).await;
+                    }
                 },
                 () = sleep_until(wake) => {}
             }

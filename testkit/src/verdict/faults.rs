@@ -46,11 +46,6 @@ impl Faults {
         self.forgets.iter().any(|(began, _)| *began <= at)
     }
 
-    /// Whether the store may have forgotten something then or later.
-    pub(super) fn forgot_since(&self, at: u64) -> bool {
-        self.forgets.iter().any(|(_, ended)| *ended >= at)
-    }
-
     /// Whether the store may have forgotten something within this time.
     pub(super) fn forgot_within(&self, from: u64, to: u64) -> bool {
         self.forgets.iter().any(|(began, ended)| *began <= to && *ended >= from)

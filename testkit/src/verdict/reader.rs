@@ -101,7 +101,7 @@ impl<'a> Track<'a> {
     fn take(&mut self, at: u64, event: &'a Event, look: &mut Look<'_, 'a, '_>) {
         match event {
             Event::Asked { from, place, .. } => {
-                self.asked = Some((*from, *place));
+                self.asks(at, *from, *place, look);
                 self.is_subscribed = false;
             }
             Event::Subscribed { place, recovered, reason, .. } => {
@@ -116,6 +116,17 @@ impl<'a> Track<'a> {
             Event::Left { .. } => self.is_subscribed = false,
             _ => {}
         }
+    }
+
+    fn asks(&mut self, at: u64, from: From, place: Option<Place>, look: &mut Look<'_, 'a, '_>) {
+        let (own, covered) = (place.filter(|_| from == From::Own), self.covered);
+        if let (Some(own), Some(covered), false) = (own, covered, self.awaits_signal) {
+            if own != covered {
+                let text = format!("goes on from {own}, but saw no more than up to {covered}");
+                (look.found)(self.finding(Rule::Gap, at, text));
+            }
+        }
+        self.asked = Some((from, place));
     }
 
     fn subscribed(

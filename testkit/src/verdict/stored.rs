@@ -68,7 +68,7 @@ pub(super) fn judge(records: &[Record], known: &Known<'_>, found: &mut Found<'_>
             let Some(place) = ack.place.filter(|_| ack.level != Some("memory")) else { continue };
             let is_kept = known.stored.has_kept(publish.channel, place, size);
             // A repeated publish is answered from the store's memory of the first.
-            if !is_kept && !known.faults.forgot_since(publish.invoked) {
+            if !is_kept && !known.faults.forgot_within(publish.invoked, ack.at) {
                 let level = ack.level.unwrap_or("no level");
                 let text = format!(
                     "{} was acknowledged at {place} ({level}), and the store does not have it",
@@ -90,7 +90,8 @@ fn seen_is_durable(records: &[Record], known: &Known<'_>, found: &mut Found<'_>)
         let Event::Seen { reader, channel, value, place: Some(place) } = event else { continue };
         let size = known.history_size(channel);
         let is_kept = known.stored.has_kept(channel, *place, size);
-        if !is_kept && !known.faults.forgot_since(*at) && told.insert((channel, *place)) {
+        let since = known.publishes.get(value).map_or(*at, |publish| publish.invoked);
+        if !is_kept && !known.faults.forgot_within(since, *at) && told.insert((channel, *place)) {
             let text = format!("{value} was seen at {place}, and the store does not have it");
             found(finding(Rule::Durable, *at, reader, channel, text));
         }
