@@ -23,7 +23,7 @@ struct Cli {
 enum Command {
     /// Start a server, break it while clients use it, and judge what they saw
     Run(RunArgs),
-    /// Judge the history of a run
+    /// Judge the history of a run, and write the report beside it
     Verdict {
         /// The history
         history: PathBuf,
@@ -112,6 +112,9 @@ fn judge(path: &Path) -> Result<bool, String> {
     let Some(Event::Run(run)) = records.first().map(|record| &record.event) else {
         return Err("a history begins with a record of the run".to_owned());
     };
-    print!("{}", report::text(run, &verdict));
+    let page = path.with_file_name("report.html");
+    std::fs::write(&page, report::html(run, &records, &verdict))
+        .map_err(|error| format!("{}: {error}", page.display()))?;
+    println!("{}report: {}", report::text(run, &verdict), page.display());
     Ok(verdict.is_clean())
 }

@@ -38,6 +38,8 @@ fn breaks(records: &[Record], rule: Rule) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
     #[test]
     fn a_right_history_is_clean(lengths in prop::collection::vec(0_usize..20, 1..10)) {
         let verdict = judge(&history(&lengths).records).unwrap();
