@@ -56,6 +56,9 @@ struct RunArgs {
     /// The kinds of clients that subscribe, with commas; all by default
     #[arg(long, value_delimiter = ',')]
     clients: Vec<String>,
+    /// The folder where the TypeScript SDK was built, for clients in TypeScript
+    #[arg(long)]
+    sdk: Option<PathBuf>,
     /// A file with more lines for each node's configuration
     #[arg(long)]
     config: Option<PathBuf>,
@@ -94,6 +97,7 @@ fn make(args: RunArgs) -> Result<bool, String> {
         bin: args.bin,
         out: args.out,
         clients: args.clients,
+        sdk: args.sdk,
         config,
     };
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;

@@ -47,6 +47,8 @@ pub struct RunOptions {
     pub out: PathBuf,
     /// The kinds of clients that subscribe; all that there are if empty.
     pub clients: Vec<String>,
+    /// Where the TypeScript SDK was built; without it there are no clients in TypeScript.
+    pub sdk: Option<PathBuf>,
     /// More lines for each node's configuration.
     pub config: String,
 }
@@ -68,7 +70,8 @@ pub async fn run(options: &RunOptions) -> Result<PathBuf, String> {
         config: format!("{CONFIG}{}\n", options.config),
     })
     .await?;
-    let subject: Arc<dyn Subject> = Arc::new(Openline::new(stage.api_key()));
+    let subject: Arc<dyn Subject> =
+        Arc::new(Openline::new(stage.api_key(), options.sdk.as_deref()));
     let recorder = Recorder::create(&history).map_err(|error| in_file(&history, &error))?;
     let mut running = Running::new(options, stage, subject, Arc::new(recorder))?;
     let done = running.go(options).await;

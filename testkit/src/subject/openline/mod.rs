@@ -7,14 +7,17 @@ mod poll;
 mod rust;
 mod sse;
 mod tasks;
+mod typescript;
 mod websocket;
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use openline_protocol::Position;
 use serde_json::{Value, json};
 
 use self::pen::SocketPen;
+use self::typescript::NodeLine;
 use self::websocket::SocketLine;
 use super::{Doing, Line, Message, Outcome, Pen, Stored, Subject};
 use crate::history::{Entry, Place};
@@ -29,12 +32,14 @@ const PAGES_MAX: usize = 1_000;
 /// Openline, at any number of nodes.
 pub struct Openline {
     api_key: String,
+    sdk: Option<PathBuf>,
 }
 
 impl Openline {
-    /// With this key of the HTTP API.
-    pub fn new(api_key: &str) -> Self {
-        Self { api_key: api_key.to_owned() }
+    /// With this key of the HTTP API; and with clients in TypeScript, if this is the folder where
+    /// their SDK was built.
+    pub fn new(api_key: &str, sdk: Option<&Path>) -> Self {
+        Self { api_key: api_key.to_owned(), sdk: sdk.map(Path::to_owned) }
     }
 
     async fn api(&self, address: SocketAddr, path: &str, body: Value) -> Result<Value, Failed> {
@@ -88,7 +93,9 @@ impl Subject for Openline {
     }
 
     fn clients(&self) -> Vec<String> {
-        ["json", "rust", "messagepack", "sse", "poll"].map(str::to_owned).into()
+        let mut clients = vec!["json", "rust", "messagepack", "sse", "poll"];
+        clients.extend(self.sdk.as_ref().map(|_| "typescript"));
+        clients.into_iter().map(str::to_owned).collect()
     }
 
     fn is_contiguous(&self) -> bool {
@@ -129,6 +136,10 @@ impl Subject for Openline {
                 "sse" => Box::new(sse::line(address)),
                 "poll" => Box::new(poll::line(address)),
                 "rust" => Box::new(rust::line(address).await?),
+                "typescript" => {
+                    let sdk = self.sdk.as_deref().ok_or("the folder of the SDK was not named")?;
+                    Box::new(NodeLine::start(sdk, address)?)
+                }
                 other => return Err(format!("there is no kind of client that is called {other}")),
             })
         })
