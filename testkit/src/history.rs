@@ -171,6 +171,15 @@ pub enum Event {
         /// To what.
         target: String,
     },
+    /// It was to be broken, and this machine cannot do that.
+    FaultNotRun {
+        /// What was to be done.
+        kind: String,
+        /// To what.
+        target: String,
+        /// What it needs.
+        why: String,
+    },
     /// Everything is whole again, and nothing is published any more.
     Healed,
     /// What the store has at the end.

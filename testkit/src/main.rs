@@ -99,6 +99,7 @@ fn make(args: RunArgs) -> Result<bool, String> {
         clients: args.clients,
         sdk: args.sdk,
         config,
+        env: Vec::new(),
     };
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
     let history = runtime.block_on(async {

@@ -51,6 +51,8 @@ pub struct RunOptions {
     pub sdk: Option<PathBuf>,
     /// More lines for each node's configuration.
     pub config: String,
+    /// What every node has in its environment.
+    pub env: Vec<(String, String)>,
 }
 
 /// Makes a run; returns where its history is.
@@ -68,6 +70,8 @@ pub async fn run(options: &RunOptions) -> Result<PathBuf, String> {
         bin: options.bin.clone(),
         folder: stage_folder,
         config: format!("{CONFIG}{}\n", options.config),
+        faults: options.faults.clone(),
+        env: options.env.clone(),
     })
     .await?;
     let subject: Arc<dyn Subject> =
@@ -192,6 +196,12 @@ impl Running {
             sleep_until(began + at).await;
             let fault = &faults[index];
             let (kind, target) = (fault.kind.to_string(), fault.target.clone());
+            if let Some(why) = self.stage.why_not(fault.kind) {
+                if begins {
+                    self.record(Event::FaultNotRun { kind, target, why: why.to_owned() });
+                }
+                continue;
+            }
             if begins {
                 let forgets = fault.kind.forgets();
                 self.record(Event::FaultBegan { kind, target, forgets });

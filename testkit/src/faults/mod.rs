@@ -1,5 +1,17 @@
 //! What is broken in a run, and when.
 
+mod broker_server;
+mod clock;
+mod disk;
+mod folder;
+mod kind;
+mod namespace;
+mod needs;
+mod node;
+mod probe;
+mod program;
+mod proxy;
+mod schedule;
 mod stage;
 
 use std::fmt;
@@ -7,6 +19,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use kind::Kind;
+pub use schedule::schedule;
 pub use stage::Stage;
 
 /// What keeps the channels of the nodes under test.
@@ -58,31 +72,10 @@ pub struct Options {
     pub folder: PathBuf,
     /// What stands in every node's configuration besides where it listens and its broker.
     pub config: String,
-}
-
-/// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {}
-
-impl Kind {
-    /// Whether the store may forget by it what it has acknowledged.
-    pub fn forgets(self) -> bool {
-        match self {}
-    }
-}
-
-impl FromStr for Kind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Err(format!("{text} is no fault"))
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {}
-    }
+    /// Which faults there are going to be: some need that a node is started in another way.
+    pub faults: Selection,
+    /// What every node has in its environment.
+    pub env: Vec<(String, String)>,
 }
 
 /// Which faults a run has.
@@ -119,15 +112,4 @@ pub struct Planned {
     pub kind: Kind,
     /// What it happens to, as in `node-2` or `broker`.
     pub target: String,
-}
-
-/// What is broken when, in the order of `begin`; it follows from the arguments alone.
-pub fn schedule(
-    _seed: u64,
-    _length: Duration,
-    _selection: &Selection,
-    _broker: BrokerKind,
-    _nodes: usize,
-) -> Vec<Planned> {
-    Vec::new()
 }
