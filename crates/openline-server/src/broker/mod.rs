@@ -20,6 +20,8 @@ mod local;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "seeded-bugs")]
+pub(crate) mod seeded;
 mod shared;
 mod stripes;
 
@@ -32,6 +34,8 @@ use openline_protocol::{ChannelName, ErrorCode, Fault, Position, Publication, Re
 pub(crate) use answer::Answer;
 pub(crate) use link::{Ear, Link, NodeId};
 pub(crate) use local::{LocalBroker, LocalOptions};
+#[cfg(feature = "redis")]
+pub(crate) use redis::RedisBackend;
 pub(crate) use shared::{Backend, Report, SharedBroker, SharedOptions};
 
 /// Orders, keeps and hands on.

@@ -81,7 +81,11 @@ impl Outlet<Seat> for Fanout<'_> {
     type Batch = Batch;
 
     fn encode(&mut self, encoding: Encoding, turn: &Turn<'_>, broadcasts: &[&Broadcast]) -> Batch {
-        let Some(set) = self.namespace(encoding) else { return encode(encoding, broadcasts) };
+        let Some(set) = self.namespace(encoding) else {
+            #[cfg(feature = "seeded-bugs")]
+            let broadcasts = &*crate::broker::seeded::handed_on(broadcasts);
+            return encode(encoding, broadcasts);
+        };
         let first = self.number(turn);
         let mut wanted = broadcasts.iter().copied().peekable();
         let mut messages = Vec::with_capacity(broadcasts.len());

@@ -1,6 +1,7 @@
 //! [`Node`]: what all threads of a server share.
 
 mod ask;
+mod broker;
 mod events;
 mod options;
 mod start;
@@ -31,7 +32,9 @@ use crate::webhook::Webhooks;
 pub(crate) use ask::Asking;
 pub use start::StartError;
 #[cfg(test)]
-pub(crate) use start::{Ground, for_test, for_test_with, start_on};
+pub(crate) use broker::Ground;
+#[cfg(test)]
+pub(crate) use start::{for_test, for_test_with, start_on};
 pub(crate) use start::{Parts, start, verifier};
 
 /// What all threads share.

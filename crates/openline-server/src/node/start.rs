@@ -10,14 +10,15 @@ use std::sync::atomic::AtomicU64;
 use openline_ws::tls;
 use tokio::sync::watch;
 
+use super::broker::{self, Ground, on_ground};
 use super::{Node, options};
 use crate::app::{Doors, HandlerThreads, Operator};
 use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
-use crate::broker::{Broker, LocalBroker, NodeId};
+use crate::broker::{Broker, NodeId};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Forwards};
-use crate::config::{Config, HistoryLevel};
-use crate::exchange::{Exchange, Interest, history};
+use crate::config::Config;
+use crate::exchange::{Exchange, Interest};
 use crate::guard::{Guard, Keyed};
 use crate::log::Log;
 use crate::metrics::Metrics;
@@ -30,9 +31,6 @@ use crate::webhook::Webhooks;
 
 /// Users and channels whose rates are known at a time.
 const RATE_KEYS_MAX: usize = 100_000;
-
-/// Where the embedded store is in the data directory.
-const STORE: &str = "history";
 
 /// Why a server could not start.
 #[derive(Debug)]
@@ -92,23 +90,9 @@ pub(crate) struct Parts {
     pub(crate) handler_threads: HandlerThreads,
 }
 
-/// What a broker is made from.
-pub(crate) struct Ground<'a> {
-    pub(crate) config: &'a Arc<Config>,
-    pub(crate) clock: Clock,
-    pub(crate) interest: Arc<Interest>,
-    /// Of this run of this node.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only a broker that nodes share needs it"))]
-    pub(crate) id: NodeId,
-    /// What other nodes say is for it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "only a broker that nodes share needs it"))]
-    pub(crate) cluster: Arc<Cluster>,
-    pub(crate) log: &'a Log,
-}
-
 /// A node, with the broker that its configuration names.
 pub(crate) fn start(parts: Parts) -> Result<Node, StartError> {
-    start_on(parts, broker)
+    start_on(parts, broker::of_config)
 }
 
 /// A node on this broker.
@@ -131,14 +115,8 @@ pub(crate) fn start_on(
     let interest = Arc::new(Interest::new(shards.clone()));
     let (id, name) = (NodeId(rand::random()), name(&config, address));
     let cluster = Cluster::new(id, name.clone(), clock, interest.clone());
-    let broker = broker(Ground {
-        config: &config,
-        clock,
-        interest: interest.clone(),
-        id,
-        cluster: cluster.clone(),
-        log: &log,
-    })?;
+    let (tail, ear) = (interest.clone(), cluster.clone());
+    let broker = on_ground(Ground { config: &config, clock, tail, ear, id, log: &log }, broker)?;
     let cluster = broker.link().map(|link| {
         cluster.connect(link);
         cluster
@@ -231,27 +209,6 @@ fn webhooks(config: &Config, log: &Log) -> Result<Option<Arc<Webhooks>>, StartEr
     let webhooks = Webhooks::new(options);
     let wrong = |error: crate::webhook::OptionsError| StartError::Config(error.to_string());
     Ok(Some(Arc::new(webhooks.map_err(wrong)?)))
-}
-
-fn broker(ground: Ground<'_>) -> Result<Box<dyn Broker>, StartError> {
-    let Ground { config, clock, interest, log, .. } = ground;
-    let local = options::local(config);
-    if config.ephemeral || config.history.level == HistoryLevel::Memory {
-        return Ok(Box::new(LocalBroker::in_memory(local, clock, interest)));
-    }
-    let namespaces = config.clone();
-    let kept = move |channel: &openline_protocol::ChannelName| {
-        let namespace = namespaces.namespace_of(channel.namespace());
-        history(namespace.unwrap_or(&namespaces.namespace.default))
-    };
-    let dir = config.data_dir.join(STORE);
-    let opened = LocalBroker::open(&dir, options::store(config), local, clock, interest, kept);
-    let (broker, opened) = opened.map_err(|error| StartError::Data {
-        message: error.to_string(),
-        locked: matches!(error, crate::store::OpenError::Locked { .. }),
-    })?;
-    log.store_opened(&opened);
-    Ok(Box::new(broker))
 }
 
 fn uploads(config: &Config, clock: Clock, log: &Log) -> Result<Uploads, StartError> {

@@ -94,6 +94,8 @@ impl<T, F: FnMut(Vec<Committed<T>>)> Writer<T, F> {
     }
 
     fn write(&mut self, records: &[Bytes]) -> Result<Receipt, StoreError> {
+        #[cfg(feature = "seeded-bugs")]
+        crate::broker::seeded::before_write();
         let began = Instant::now();
         let result = self.log.commit(records);
         match &result {

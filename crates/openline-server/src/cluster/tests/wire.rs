@@ -11,7 +11,6 @@ use crate::broker::{
     Answer, Broker, BrokerHealth, Ear, Link, LocalBroker, LocalOptions, NodeId, Published, Tail,
 };
 use crate::cluster::Message;
-use crate::exchange::Interest;
 use crate::node::Ground;
 
 /// Whether a message gets lost on its way.
@@ -30,18 +29,18 @@ struct State {
 
 struct Station {
     ear: Arc<dyn Ear>,
-    interest: Arc<Interest>,
+    tail: Arc<dyn Tail>,
     is_cut: bool,
 }
 
 impl Wire {
     /// A broker for a node on this wire. Publications stay on the node.
     pub(super) fn broker(&self, ground: Ground<'_>) -> Box<dyn Broker> {
-        let Ground { id, clock, interest, cluster, .. } = ground;
+        let Ground { id, clock, tail, ear, .. } = ground;
         let options = LocalOptions { bytes_max: 1 << 20, window_ms: 1000, channels_max: 1000 };
-        let station = Station { ear: cluster, interest: interest.clone(), is_cut: false };
+        let station = Station { ear, tail: tail.clone(), is_cut: false };
         self.state().stations.insert(id, station);
-        let local = LocalBroker::in_memory(options, clock, interest);
+        let local = LocalBroker::in_memory(options, clock, tail);
         Box::new(WireBroker { local, wire: self.clone(), node: id })
     }
 
@@ -125,7 +124,7 @@ impl Link for WireLink {
     }
 
     fn emit(&self, channel: &ChannelName, said: Bytes) {
-        let listens = |_, station: &Station| station.interest.is_heard(channel);
+        let listens = |_, station: &Station| station.tail.is_heard(channel);
         for ear in self.wire.carry(self.node, &said, listens) {
             ear.emitted(self.node, channel.clone(), said.clone());
         }
