@@ -17,6 +17,8 @@ mod answer;
 mod contract;
 mod link;
 mod local;
+#[cfg(feature = "nats")]
+mod nats;
 mod record;
 #[cfg(feature = "redis")]
 mod redis;

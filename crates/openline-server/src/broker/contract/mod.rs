@@ -27,7 +27,7 @@ use super::{Answer, Broker, BrokerError, Published, Tail};
 use places::{Embedded, InMemory, Memory};
 
 /// Long enough for any machine; nothing waits this long unless it fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long brokers under test remember a key.
 const WINDOW: Duration = Duration::from_secs(300);

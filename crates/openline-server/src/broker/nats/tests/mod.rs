@@ -1,0 +1,179 @@
+//! Tests of the backend on a real nats-server.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod channels;
+mod server;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use openline_engine::{Draft, History, PageLimits, Query, Recovery};
+use openline_protocol::{ChannelName, Data, Position, Publication, Reason};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::broker::contract::PATIENCE;
+use crate::config::Config;
+pub(crate) use server::NatsServer;
+
+const TIMEOUT: Duration = Duration::from_millis(2000);
+
+const WINDOW_MS: u64 = 60_000;
+
+const HISTORY: History = History { size: 1000, ttl_ms: 3_600_000 };
+
+const LIMITS: PageLimits = PageLimits { publications_max: 10_000, bytes_max: 1 << 20 };
+
+/// A backend that is up, and what it reports.
+struct Trial {
+    backend: Arc<NatsBackend>,
+    reports: mpsc::UnboundedReceiver<Report>,
+}
+
+impl Trial {
+    async fn on(server: &NatsServer) -> Self {
+        Self::with(&server.url(), |_| {}).await
+    }
+
+    async fn with(url: &str, adjust: impl FnOnce(&mut config::Broker)) -> Self {
+        let mut trial = Self::without_waiting(url, adjust);
+        assert!(matches!(trial.next().await, Report::Up));
+        trial
+    }
+
+    fn without_waiting(url: &str, adjust: impl FnOnce(&mut config::Broker)) -> Self {
+        let backend = NatsBackend::new(
+            &options(url, adjust),
+            NodeId(rand::random()),
+            WINDOW_MS,
+            ["chat".to_owned()],
+            Clock::start(),
+        );
+        let (sender, reports) = mpsc::unbounded_channel();
+        backend.start(sender);
+        Self { backend: Arc::new(backend), reports }
+    }
+
+    async fn next(&mut self) -> Report {
+        let report = tokio::time::timeout(PATIENCE, self.reports.recv()).await;
+        report.expect("it comes in time").unwrap()
+    }
+
+    /// The next report of that kind.
+    async fn until<T>(&mut self, wanted: impl Fn(Report) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = wanted(self.next().await) {
+                return found;
+            }
+        }
+    }
+
+    async fn until_up(&mut self) {
+        self.until(|report| matches!(report, Report::Up).then_some(())).await;
+    }
+
+    async fn until_down(&mut self) -> String {
+        let why = |report| if let Report::Down(why) = report { Some(why) } else { None };
+        self.until(why).await
+    }
+
+    async fn next_publication(&mut self) -> Arc<Publication> {
+        self.until(|report| match report {
+            Report::Published { publication, .. } => Some(publication),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn publish(&self, draft: Draft) -> Published {
+        self.backend.publish(draft, None).await.unwrap()
+    }
+
+    async fn put(&self, channel: &str, text: &str) -> Position {
+        self.publish(draft(channel, text)).await.position.unwrap()
+    }
+
+    async fn put_numbers(&self, channel: &str, numbers: std::ops::Range<usize>) -> Vec<Position> {
+        let mut positions = Vec::new();
+        for number in numbers {
+            positions.push(self.put(channel, &number.to_string()).await);
+        }
+        positions
+    }
+
+    async fn query(&self, channel: &str, query: Query) -> Result<Page, Reason> {
+        self.backend.query(&name(channel), &query, &LIMITS).await.unwrap()
+    }
+
+    async fn all(&self, channel: &str) -> Page {
+        self.query(channel, Query::default()).await.unwrap()
+    }
+
+    async fn head(&self, channel: &str) -> Position {
+        self.all(channel).await.head
+    }
+
+    async fn recover(&self, channel: &str, since: Position) -> Recovery {
+        self.backend.recover(&name(channel), since, &LIMITS).await.unwrap()
+    }
+
+    async fn missed(&self, channel: &str, since: Position) -> Result<Vec<String>, Reason> {
+        self.recover(channel, since).await.missed.map(|missed| texts(&missed))
+    }
+
+    async fn subscribe(&self, channel: &str) {
+        self.backend.subscribe(&[name(channel)]).await.unwrap();
+    }
+}
+
+fn options(url: &str, adjust: impl FnOnce(&mut config::Broker)) -> config::Broker {
+    let flags = [("broker.url".to_owned(), url.to_owned())];
+    let mut options = Config::read(None, [], flags).unwrap().broker;
+    options.timeout = TIMEOUT;
+    adjust(&mut options);
+    options
+}
+
+fn name(channel: &str) -> ChannelName {
+    ChannelName::new(channel).unwrap()
+}
+
+fn draft(channel: &str, text: &str) -> Draft {
+    Draft {
+        channel: name(channel),
+        event: None,
+        data: Data::Json(format!("\"{text}\"").into()),
+        from: None,
+        key: None,
+        history: HISTORY,
+    }
+}
+
+fn with_key(channel: &str, text: &str, key: &str) -> Draft {
+    Draft { key: Some(key.into()), ..draft(channel, text) }
+}
+
+fn text(publication: &Publication) -> String {
+    match &publication.data {
+        Data::Json(text) => text.trim_matches('"').to_owned(),
+        Data::Binary(_) => panic!("only text was published"),
+    }
+}
+
+fn texts(publications: &[Arc<Publication>]) -> Vec<String> {
+    publications.iter().map(|publication| text(publication)).collect()
+}
+
+fn numbers(of: std::ops::Range<usize>) -> Vec<String> {
+    of.map(|number| number.to_string()).collect()
+}
+
+#[track_caller]
+fn assert_chained(publications: &[Arc<Publication>]) {
+    for pair in publications.windows(2) {
+        let (before, after) = (pair[0].position.unwrap(), pair[1].position.unwrap());
+        assert_eq!((after.epoch, after.offset), (before.epoch, before.offset + 1));
+        assert_eq!(pair[1].prev_tag, before.tag, "{before:?} {after:?}");
+    }
+}
