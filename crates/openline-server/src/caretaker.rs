@@ -54,11 +54,18 @@ pub(crate) async fn run(node: Arc<Node>, stop: watch::Receiver<bool>) {
     tokio::join!(sweep, webhooks, cluster);
 }
 
-/// Says when the broker takes no publications, and when it does again.
+/// Says when the broker takes no publications, when it does again, and what it warns of.
 async fn watch(node: &Node) {
     let mut ails = false;
+    let mut warned = Vec::new();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
+        for warning in node.exchange.broker().warnings() {
+            if !warned.contains(&warning) {
+                node.log.doubtful(&warning);
+                warned.push(warning);
+            }
+        }
         match node.exchange.broker().health().ailment {
             Some(ailment) => {
                 node.log.broker_ailing(&ailment);

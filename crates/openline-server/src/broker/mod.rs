@@ -36,6 +36,8 @@ use openline_protocol::{ChannelName, ErrorCode, Fault, Position, Publication, Re
 pub(crate) use answer::Answer;
 pub(crate) use link::{Ear, Link, NodeId};
 pub(crate) use local::{LocalBroker, LocalOptions};
+#[cfg(feature = "nats")]
+pub(crate) use nats::NatsBackend;
 #[cfg(feature = "redis")]
 pub(crate) use redis::RedisBackend;
 pub(crate) use shared::{Backend, Report, SharedBroker, SharedOptions};

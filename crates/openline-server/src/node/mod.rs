@@ -30,12 +30,12 @@ use crate::uploads::Uploads;
 use crate::webhook::Webhooks;
 
 pub(crate) use ask::Asking;
-pub use start::StartError;
 #[cfg(test)]
 pub(crate) use broker::Ground;
+pub use start::StartError;
+pub(crate) use start::{Parts, start, verifier};
 #[cfg(test)]
 pub(crate) use start::{for_test, for_test_with, start_on};
-pub(crate) use start::{Parts, start, verifier};
 
 /// What all threads share.
 pub(crate) struct Node {
