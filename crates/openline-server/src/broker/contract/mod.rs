@@ -13,8 +13,8 @@ mod recovery;
 mod reopening;
 mod shared;
 
+use std::collections::BTreeSet;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -72,8 +72,10 @@ impl Trial {
         let tail = Arc::new(Recorder::default());
         let broker = place.open(tail.clone());
         if place.is_shared() {
-            tail.listens.store(true, Ordering::SeqCst);
-            HEARD.iter().for_each(|channel| wait(broker.listen(&name(channel))).unwrap());
+            HEARD.iter().for_each(|channel| {
+                tail.hear(channel);
+                wait(broker.listen(&name(channel))).unwrap();
+            });
         }
         Self { place, broker, tail }
     }
@@ -129,16 +131,21 @@ impl Trial {
 #[derive(Default)]
 struct Recorder {
     got: Mutex<Vec<HandedOn>>,
-    /// It listens to every channel.
-    listens: AtomicBool,
+    heard: Mutex<BTreeSet<ChannelName>>,
+    /// What was lost, and what had come before.
+    lost: Mutex<Vec<(ChannelName, usize)>>,
 }
 
 /// A publication, and who does not get it.
 type HandedOn = (Arc<Publication>, Option<Arc<str>>);
 
 impl Tail for Recorder {
-    fn is_heard(&self, _: &ChannelName) -> bool {
-        self.listens.load(Ordering::SeqCst)
+    fn is_heard(&self, channel: &ChannelName) -> bool {
+        self.heard.lock().unwrap().contains(channel)
+    }
+
+    fn lost(&self, channel: &ChannelName) {
+        self.lost.lock().unwrap().push((channel.clone(), self.len()));
     }
 
     fn publish(&self, publication: Arc<Publication>, except: Option<Arc<str>>) {
@@ -147,6 +154,10 @@ impl Tail for Recorder {
 }
 
 impl Recorder {
+    fn hear(&self, channel: &str) {
+        self.heard.lock().unwrap().insert(name(channel));
+    }
+
     fn len(&self) -> usize {
         self.got.lock().unwrap().len()
     }
@@ -362,3 +373,40 @@ contract!(@keeping embedded_os_reopened, Embedded::new(crate::store::Level::Os))
 contract!(@keeping embedded_fsync_reopened, Embedded::new(crate::store::Level::Fsync));
 contract!(@shared shared_memory, Memory::new());
 contract!(@timed shared_memory_over_time, Memory::new());
+
+/// Tests of one kind of store that nodes share, with an attribute for each.
+macro_rules! shared_contract {
+    ($store:ident, $site:expr $(, #[$attribute:meta])*) => {
+        mod $store {
+            use super::*;
+
+            shared_contract! { @each $site; [$(#[$attribute])*]
+                an_entry_reaches_the_listeners_of_every_node_once_and_in_order,
+                who_listens_and_then_reads_misses_nothing,
+                what_is_acked_at_one_node_is_read_at_the_other,
+                retries_at_two_nodes_are_one_publication,
+                a_node_gets_what_it_listens_to_and_nothing_else,
+                nothing_is_heard_after_unlisten,
+                a_channel_that_is_heard_still_stays,
+                a_node_whose_link_was_cut_catches_up,
+                a_lost_report_is_found_by_the_next_entry,
+                a_lost_report_that_nothing_follows_is_found_by_the_probe,
+                what_a_store_that_was_rolled_back_does_not_have_is_lost,
+                what_is_said_reaches_others_and_not_oneself,
+                what_is_said_stays_in_order;
+            }
+        }
+    };
+    (@each $site:expr; $attributes:tt $($test:ident),+;) => {
+        $(shared_contract! { @test $site; $attributes $test })+
+    };
+    (@test $site:expr; [$(#[$attribute:meta])*] $test:ident) => {
+        #[tokio::test]
+        $(#[$attribute])*
+        async fn $test() {
+            super::shared::$test(shared::Nodes::new($site)).await;
+        }
+    };
+}
+
+shared_contract!(nodes_on_memory, Memory::new());

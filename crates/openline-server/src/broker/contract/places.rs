@@ -2,15 +2,16 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use openline_protocol::ChannelName;
 
+use super::shared::Site;
 use super::{CHANNELS_MAX, HISTORY, Place, WINDOW};
-use crate::broker::shared::testing::MemoryStore;
+use crate::broker::shared::testing::{Leak, Leaky, MemoryStore, Snapshot};
 use crate::broker::{
     Broker, Ear, LocalBroker, LocalOptions, NodeId, SharedBroker, SharedOptions, Tail,
 };
@@ -30,7 +31,8 @@ pub(super) struct Embedded {
 
 /// A store in memory, elsewhere.
 pub(super) struct Memory {
-    pub(super) store: MemoryStore,
+    store: MemoryStore,
+    snapshot: Mutex<Option<Snapshot>>,
     clock: TestClock,
 }
 
@@ -95,7 +97,8 @@ impl Memory {
     pub(super) fn new() -> Self {
         let clock = TestClock::new();
         let window_ms = u64::try_from(WINDOW.as_millis()).unwrap();
-        Self { store: MemoryStore::new(clock.start(), window_ms), clock }
+        let store = MemoryStore::new(clock.start(), window_ms);
+        Self { store, snapshot: Mutex::default(), clock }
     }
 }
 
@@ -112,6 +115,35 @@ impl Place for Memory {
 
     fn is_shared(&self) -> bool {
         true
+    }
+}
+
+impl Site for Memory {
+    fn join(
+        &self,
+        options: SharedOptions,
+        leak: Leak,
+        tail: Arc<dyn Tail>,
+        ear: Arc<dyn Ear>,
+    ) -> SharedBroker {
+        let backend = self.store.backend(options.node);
+        SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
+    }
+
+    fn cut(&self, node: NodeId) {
+        self.store.cut(node);
+    }
+
+    fn mend(&self, node: NodeId) {
+        self.store.mend(node);
+    }
+
+    fn snapshot(&self) {
+        *self.snapshot.lock().unwrap() = Some(self.store.snapshot());
+    }
+
+    fn roll_back(&self) {
+        self.store.roll_back(self.snapshot.lock().unwrap().as_ref().unwrap());
     }
 }
 

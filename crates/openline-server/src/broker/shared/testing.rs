@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -54,8 +55,6 @@ struct Node {
     reports: mpsc::UnboundedSender<Report>,
     up: bool,
     subscribed: BTreeSet<ChannelName>,
-    /// Publications that are not reported.
-    loses: usize,
 }
 
 impl MemoryStore {
@@ -92,13 +91,6 @@ impl MemoryStore {
         if let Some(node) = state.nodes.get_mut(&node) {
             node.up = true;
             let _ = node.reports.send(Report::Up);
-        }
-    }
-
-    /// Does not report the next so many publications to a node.
-    pub(crate) fn lose_next(&self, node: NodeId, count: usize) {
-        if let Some(node) = self.state().nodes.get_mut(&node) {
-            node.loses = count;
         }
     }
 
@@ -183,10 +175,6 @@ impl State {
             if !node.up || !node.subscribed.contains(&publication.channel) {
                 continue;
             }
-            if node.loses > 0 {
-                node.loses -= 1;
-                continue;
-            }
             let (publication, except) = (publication.clone(), except.clone());
             let _ = node.reports.send(Report::Published { publication, except });
         }
@@ -224,7 +212,7 @@ impl MemoryBackend {
 impl Backend for MemoryBackend {
     fn start(&self, reports: mpsc::UnboundedSender<Report>) {
         let _ = reports.send(Report::Up);
-        let node = Node { reports, up: true, subscribed: BTreeSet::new(), loses: 0 };
+        let node = Node { reports, up: true, subscribed: BTreeSet::new() };
         self.store.state().nodes.insert(self.node, node);
     }
 
@@ -310,5 +298,125 @@ impl Backend for MemoryBackend {
 
     async fn tell(&self, node: NodeId, said: Bytes) {
         self.say(|to, _| to == node, |from| Report::Told { from, said: said.clone() }).await;
+    }
+}
+
+/// Has a node not hear what it should, without anybody knowing. Clones are the same leak.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leak(Arc<AtomicUsize>);
+
+impl Leak {
+    /// Loses the next so many publications.
+    pub(crate) fn lose_next(&self, count: usize) {
+        self.0.store(count, Ordering::SeqCst);
+    }
+
+    /// How many are left to be lost.
+    pub(crate) fn left(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn loses(&self, report: &Report) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        matches!(report, Report::Published { .. })
+            && self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+    }
+}
+
+/// A backend whose reports go by a leak.
+pub(crate) struct Leaky<B> {
+    backend: B,
+    leak: Leak,
+}
+
+impl<B> Leaky<B> {
+    pub(crate) fn new(backend: B, leak: Leak) -> Self {
+        Self { backend, leak }
+    }
+}
+
+impl<B: Backend> Backend for Leaky<B> {
+    fn start(&self, reports: mpsc::UnboundedSender<Report>) {
+        let (sender, mut through) = mpsc::unbounded_channel();
+        let leak = self.leak.clone();
+        tokio::spawn(async move {
+            while let Some(report) = through.recv().await {
+                if !leak.loses(&report) {
+                    let _ = reports.send(report);
+                }
+            }
+        });
+        self.backend.start(sender);
+    }
+
+    fn publish(
+        &self,
+        draft: Draft,
+        except: Option<Arc<str>>,
+    ) -> impl Future<Output = Result<Published, BrokerError>> + Send {
+        self.backend.publish(draft, except)
+    }
+
+    fn recover(
+        &self,
+        channel: &ChannelName,
+        since: Position,
+        limits: &PageLimits,
+    ) -> impl Future<Output = Result<Recovery, BrokerError>> + Send {
+        self.backend.recover(channel, since, limits)
+    }
+
+    fn query(
+        &self,
+        channel: &ChannelName,
+        query: &Query,
+        limits: &PageLimits,
+    ) -> impl Future<Output = Result<Result<Page, Reason>, BrokerError>> + Send {
+        self.backend.query(channel, query, limits)
+    }
+
+    fn heads(
+        &self,
+        channels: &[ChannelName],
+    ) -> impl Future<Output = Result<Vec<Option<Position>>, BrokerError>> + Send {
+        self.backend.heads(channels)
+    }
+
+    fn extent(
+        &self,
+        channel: &ChannelName,
+    ) -> impl Future<Output = Result<Option<Extent>, BrokerError>> + Send {
+        self.backend.extent(channel)
+    }
+
+    fn clear(&self, channel: &ChannelName) -> impl Future<Output = Result<(), BrokerError>> + Send {
+        self.backend.clear(channel)
+    }
+
+    fn subscribe(
+        &self,
+        channels: &[ChannelName],
+    ) -> impl Future<Output = Result<(), BrokerError>> + Send {
+        self.backend.subscribe(channels)
+    }
+
+    fn unsubscribe(&self, channels: &[ChannelName]) -> impl Future<Output = ()> + Send {
+        self.backend.unsubscribe(channels)
+    }
+
+    fn emit(&self, channel: &ChannelName, said: Bytes) -> impl Future<Output = ()> + Send {
+        self.backend.emit(channel, said)
+    }
+
+    fn cast(&self, said: Bytes) -> impl Future<Output = ()> + Send {
+        self.backend.cast(said)
+    }
+
+    fn tell(&self, node: NodeId, said: Bytes) -> impl Future<Output = ()> + Send {
+        self.backend.tell(node, said)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.backend.warnings()
     }
 }
