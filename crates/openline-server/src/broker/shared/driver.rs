@@ -42,6 +42,7 @@ enum Done {
     Read { number: u64, channel: ChannelName, read: Result<Recovery, NoAnswer> },
     Recovered(Question<Position>),
     Queried(Question<Query>),
+    Tried,
 }
 
 type Entry = (Arc<Publication>, Option<Arc<str>>);
@@ -60,6 +61,10 @@ pub(super) struct Driver<B> {
     listeners: HashMap<ChannelName, Vec<Waiter<()>>>,
     /// What this turn hands on.
     turn: Vec<Entry>,
+    /// The channel of the last command that asks the store.
+    asked_last: Option<ChannelName>,
+    /// Whether the store is asked if it answers again.
+    trying: bool,
     done: mpsc::UnboundedSender<Done>,
     answers: mpsc::UnboundedReceiver<Done>,
     started: Instant,
@@ -95,6 +100,8 @@ impl<B: Backend> Driver<B> {
             queries: Reads::new(),
             listeners: HashMap::new(),
             turn: Vec::new(),
+            asked_last: None,
+            trying: false,
             done,
             answers,
             started: Instant::now(),
@@ -192,6 +199,7 @@ impl<B: Backend> Driver<B> {
             Done::Read { number, channel, read } => self.feed.handle_read(number, &channel, read),
             Done::Recovered(question) => self.recoveries.end(question),
             Done::Queried(question) => self.queries.end(question),
+            Done::Tried => self.trying = false,
         }
         self.act();
     }
@@ -207,10 +215,29 @@ impl<B: Backend> Driver<B> {
             }
             !waiters.is_empty()
         });
+        if self.standing.is_silent() {
+            self.try_again();
+        }
+    }
+
+    /// Asks something, so that a store that answers again is known to, also when it is not asked
+    /// because it did not.
+    fn try_again(&mut self) {
+        if let Some(channel) = self.asked_last.clone().filter(|_| !self.trying) {
+            self.trying = true;
+            let backend = self.backend.clone();
+            self.ask(
+                |_: Result<Vec<_>, _>| Done::Tried,
+                async move { backend.heads(&[channel]).await },
+            );
+        }
     }
 
     fn begin(&mut self, command: Command) {
         let backend = self.backend.clone();
+        if let Some(channel) = command.channel() {
+            self.asked_last = Some(channel.clone());
+        }
         match command {
             Command::Publish { draft, except, waiter } => {
                 self.answer(waiter, async move { backend.publish(draft, except).await });

@@ -58,6 +58,25 @@ pub(super) enum Command {
     Close,
 }
 
+impl Command {
+    /// What the store is asked about, if it is.
+    pub(super) fn channel(&self) -> Option<&ChannelName> {
+        match self {
+            Self::Publish { draft, .. } => Some(&draft.channel),
+            Self::Recover(asked) => Some(&asked.question.channel),
+            Self::Query(asked) => Some(&asked.question.channel),
+            Self::Extent { channel, .. }
+            | Self::Clear { channel, .. }
+            | Self::Listen { channel, .. } => Some(channel),
+            Self::Look(_)
+            | Self::Emit { .. }
+            | Self::Cast { .. }
+            | Self::Tell { .. }
+            | Self::Close => None,
+        }
+    }
+}
+
 /// Who waits for an answer, since when.
 pub(super) struct Waiter<T> {
     answer: oneshot::Sender<Result<T, BrokerError>>,

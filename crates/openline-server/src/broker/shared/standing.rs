@@ -57,6 +57,7 @@ impl Standing {
     }
 
     pub(super) fn set_up(&self) {
+        self.set_answers(true);
         *self.down() = None;
     }
 
@@ -71,6 +72,11 @@ impl Standing {
         self.silent.store(!answers, Ordering::Relaxed);
     }
 
+    /// Whether what was asked last was not answered in time.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
     pub(super) fn set_channels(&self, channels: usize) {
         self.channels.store(channels, Ordering::Relaxed);
     }
@@ -82,7 +88,7 @@ impl Standing {
     /// Why nothing can be published, if so.
     pub(super) fn ailment(&self) -> Option<String> {
         let down = self.down().clone();
-        let silent = || self.silent.load(Ordering::Relaxed).then(|| "it hangs".to_owned());
+        let silent = || self.is_silent().then(|| "it hangs".to_owned());
         let why = down.or_else(silent)?;
         Some(format!("{} does not answer: {why}", self.shown))
     }
