@@ -55,9 +55,13 @@ pub enum FeedEffect {
         /// A client that does not get it.
         except: Option<Arc<str>>,
     },
-    /// What listeners of the channel got last cannot be gone on from. What is handed on next follows
-    /// on what the store has now.
-    Lost(ChannelName),
+    /// What listeners of a channel got last cannot be gone on from.
+    Lost {
+        /// Which channel.
+        channel: ChannelName,
+        /// What is handed on next follows on this.
+        head: Position,
+    },
     /// What is published to the channel from now on is handed on, or it is lost.
     Ready(ChannelName),
     /// All channels are heard again after [`Feed::handle_up`] or [`Feed::handle_stall`].
@@ -377,7 +381,10 @@ impl Feed {
                     self.effects.push_back(FeedEffect::HandOn { publication, except });
                 }
             }
-            _ => self.effects.push_back(FeedEffect::Lost(channel.clone())),
+            _ => {
+                let (channel, head) = (channel.clone(), recovery.head);
+                self.effects.push_back(FeedEffect::Lost { channel, head });
+            }
         }
         state.at = Some(recovery.head);
         self.go_live(channel, known);

@@ -353,10 +353,10 @@ impl<L> Hub<L> {
     }
 
     /// What the subscribers of a channel got last cannot be gone on from: each falls behind, to read on
-    /// for itself.
-    pub fn lose_place(&mut self, channel: &ChannelName) {
+    /// for itself. What is posted next follows on `place`, if that is known.
+    pub fn lose_place(&mut self, channel: &ChannelName, place: Option<Position>) {
         if let Some(slot) = self.by_name.get(channel) {
-            self.channels[*slot as usize].lose_place(None, &mut self.lagging);
+            self.channels[*slot as usize].lose_place(place, &mut self.lagging);
         }
     }
 

@@ -97,7 +97,10 @@ impl Trial {
                     self.did.push(format!("{}{but}", text(&publication)));
                     self.handed_on.push(publication);
                 }
-                FeedEffect::Lost(channel) => self.did.push(format!("lost {channel}")),
+                FeedEffect::Lost { channel, head } => {
+                    assert!(head.offset == 0 || Some(head) == self.store.head(&channel));
+                    self.did.push(format!("lost {channel}"));
+                }
                 FeedEffect::Ready(channel) => self.did.push(format!("ready {channel}")),
                 FeedEffect::Whole => self.did.push("whole".to_owned()),
                 asked => {

@@ -118,8 +118,8 @@ pub(crate) trait Tail: Send + Sync {
     }
 
     /// What the channel's readers got last cannot be gone on from: each is to read on for itself, and
-    /// is told why if that cannot be done.
-    fn lost(&self, _channel: &ChannelName) {}
+    /// is told why if that cannot be done. The next entry follows on `_head`.
+    fn lost(&self, _channel: &ChannelName, _head: Position) {}
 
     /// Whether somebody listens to the channel, who could not tell it from another of its name.
     fn is_heard(&self, channel: &ChannelName) -> bool;

@@ -183,10 +183,10 @@ impl Tail for Interest {
         self.post(&channel, Broadcast::Publication(publication), except);
     }
 
-    fn lost(&self, channel: &ChannelName) {
+    fn lost(&self, channel: &ChannelName, head: Position) {
         for (index, _) in self.stripe(channel).shards(channel) {
             let channel = channel.clone();
-            self.shards[usize::from(*index)].inbox.put([ShardMessage::Lost(channel)]);
+            self.shards[usize::from(*index)].inbox.put([ShardMessage::Lost(channel, head)]);
         }
     }
 

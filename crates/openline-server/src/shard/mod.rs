@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use openline_engine::{Broadcast, Hub, Lagging, Post};
-use openline_protocol::ChannelName;
+use openline_protocol::{ChannelName, Position};
 use tokio::sync::{mpsc, watch};
 
 use crate::app::Mailing;
@@ -57,7 +57,7 @@ pub(crate) enum ShardMessage {
     /// Something for the subscribers of a channel.
     Broadcast { channel: ChannelName, post: Post },
     /// What was missed of a channel is to be read by each of its subscribers.
-    Lost(ChannelName),
+    Lost(ChannelName, Position),
     /// Sessions that are to end.
     Expel(Arc<Expelled>),
     /// Somebody wants to know something.
@@ -76,7 +76,7 @@ impl ShardMessage {
                 Broadcast::Publication(publication) => Some(publication.timestamp),
                 _ => None,
             },
-            Self::Lost(_)
+            Self::Lost(..)
             | Self::Expel(_)
             | Self::Look(_)
             | Self::Mailing(_)
@@ -134,10 +134,10 @@ impl Shard {
         for message in messages.drain(..) {
             match message {
                 ShardMessage::Broadcast { channel, post } => hub.post(&channel, post),
-                ShardMessage::Lost(channel) => {
+                ShardMessage::Lost(channel, head) => {
                     // What was posted before it still follows on what they have.
                     hub.drain_turn(&mut fanout);
-                    hub.lose_place(&channel);
+                    hub.lose_place(&channel, Some(head));
                 }
                 ShardMessage::Expel(expelled) => expelled.close_among(&hub),
                 ShardMessage::Look(look) => look.answer(&hub),

@@ -144,7 +144,7 @@ impl Tail for Recorder {
         self.heard.lock().unwrap().contains(channel)
     }
 
-    fn lost(&self, channel: &ChannelName) {
+    fn lost(&self, channel: &ChannelName, _: Position) {
         self.lost.lock().unwrap().push((channel.clone(), self.len()));
     }
 

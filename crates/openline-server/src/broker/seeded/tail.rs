@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use openline_protocol::{ChannelName, Publication};
+use openline_protocol::{ChannelName, Position, Publication};
 
 use super::{Bug, State};
 use crate::broker::{Ear, NodeId, Tail};
@@ -53,9 +53,9 @@ impl Tail for SeededTail {
         self.tail.publish_all(entries.into_iter().filter_map(|entry| self.seed(entry)).collect());
     }
 
-    fn lost(&self, channel: &ChannelName) {
+    fn lost(&self, channel: &ChannelName, head: Position) {
         if !self.is_deaf(channel) {
-            self.tail.lost(channel);
+            self.tail.lost(channel, head);
         }
     }
 
@@ -72,7 +72,7 @@ pub(super) fn untagged(publication: &Publication) -> Arc<Publication> {
     Arc::new(publication)
 }
 
-pub(super) fn without_tag(position: openline_protocol::Position) -> openline_protocol::Position {
+pub(super) fn without_tag(position: Position) -> Position {
     openline_protocol::Position { tag: NO_TAG, ..position }
 }
 

@@ -295,9 +295,9 @@ impl<B: Backend> Driver<B> {
             let backend = self.backend.clone();
             match effect {
                 FeedEffect::HandOn { publication, except } => self.turn.push((publication, except)),
-                FeedEffect::Lost(channel) => {
+                FeedEffect::Lost { channel, head } => {
                     self.hand_on();
-                    self.tail.lost(&channel);
+                    self.tail.lost(&channel, head);
                 }
                 FeedEffect::Ready(channel) => {
                     self.standing.set_heard(&channel, true);

@@ -57,7 +57,7 @@ impl Tail for Listeners {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
-    fn lost(&self, channel: &ChannelName) {
+    fn lost(&self, channel: &ChannelName, _: Position) {
         self.batches.lock().unwrap().push(vec![format!("lost {channel}")]);
     }
 
