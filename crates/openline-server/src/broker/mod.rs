@@ -40,7 +40,9 @@ pub(crate) use local::{LocalBroker, LocalOptions};
 pub(crate) use nats::NatsBackend;
 #[cfg(feature = "redis")]
 pub(crate) use redis::RedisBackend;
-pub(crate) use shared::{Backend, Report, SharedBroker, SharedOptions};
+#[cfg(test)]
+pub(crate) use shared::testing;
+pub(crate) use shared::{Backend, SharedBroker, SharedOptions};
 
 /// Orders, keeps and hands on.
 pub(crate) trait Broker: Send + Sync {

@@ -2,9 +2,11 @@
 //! What waits for a slow line is so the channel's history and not a queue of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use openline_engine::{Broadcast, Delivery, GoLive, Lagging};
-use openline_protocol::{Position, Publication, Reason, Reply};
+use openline_engine::{Broadcast, Delivery, GoLive, Lagging, Recovery, SubscriptionKey};
+use openline_protocol::{ChannelName, Position, Publication, Reason, Reply};
+use tokio::time::sleep;
 
 use crate::config::SlowConsumer;
 use crate::exchange::{Line, PAGE};
@@ -13,6 +15,11 @@ use crate::shard::Shard;
 
 /// Publications handed to the line at a time.
 const PIECE: usize = 64;
+
+/// How long it waits before it asks a broker again that did not answer: twice as long each time, up
+/// to the second. All who ask the same are one question to the broker.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// Brings a subscription up to date once its line has taken what waited for it.
 pub(crate) async fn catch_up(lagging: Lagging, shard: Arc<Shard>, node: Arc<Node>) {
@@ -25,16 +32,8 @@ pub(crate) async fn catch_up(lagging: Lagging, shard: Arc<Shard>, node: Arc<Node
         }
         let mut reached = since;
         if let Some(from) = since {
-            let recovered = node.exchange.recover(&channel, from, &PAGE).await;
-            let Ok(recovered) = recovered else {
-                // The broker does not answer: the line's end makes the client come back with its
-                // position, which is when it may answer again.
-                return line
-                    .close(openline_protocol::close::TRY_AGAIN_LATER, "history unavailable");
-            };
-            if !shard.hub().holds(subscription) {
-                return;
-            }
+            let read = read_on(subscription, &channel, from, &shard, &node).await;
+            let Some(recovered) = read else { return };
             node.metrics.recovered(recovered.missed.as_ref().map(Vec::len));
             reached = match recovered.missed {
                 Ok(missed) => {
@@ -75,6 +74,29 @@ pub(crate) async fn catch_up(lagging: Lagging, shard: Arc<Shard>, node: Arc<Node
     }
 }
 
+/// What a subscription missed. While the broker does not answer it is asked again, for as long as the
+/// subscription is there: its line stays, and its client knows of nothing. None if it has ended.
+async fn read_on(
+    subscription: SubscriptionKey,
+    channel: &ChannelName,
+    since: Position,
+    shard: &Shard,
+    node: &Node,
+) -> Option<Recovery> {
+    let mut delay = RETRY_MIN;
+    loop {
+        let recovered = node.exchange.recover(channel, since, &PAGE).await;
+        if !shard.hub().holds(subscription) {
+            return None;
+        }
+        if let Ok(recovered) = recovered {
+            return Some(recovered);
+        }
+        sleep(delay).await;
+        delay = (delay * 2).min(RETRY_MAX);
+    }
+}
+
 /// What of the missed publications is handed on, and whether that is not all of them.
 fn newest_only(mut missed: Vec<Arc<Publication>>, node: &Node) -> (Vec<Arc<Publication>>, bool) {
     let conflates = node.exchange.config.limits.slow_consumer == SlowConsumer::Conflate;
@@ -110,9 +132,137 @@ pub(super) fn hand_over(line: &Line, missed: &[Arc<Publication>]) -> Progress {
 
 pub(super) fn declare(
     line: &Line,
-    channel: &openline_protocol::ChannelName,
+    channel: &ChannelName,
     reason: Reason,
     position: Option<Position>,
 ) {
     line.reply(&Reply::Unrecovered { channel, reason, position });
+}
+
+#[cfg(test)]
+mod tests {
+    //! A broker that is away for a while, as clients see it.
+
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::app::Handlers;
+    use crate::broker::testing::MemoryStore;
+    use crate::broker::{NodeId, SharedBroker, SharedOptions};
+    use crate::config::Config;
+    use crate::node::start_on;
+    use crate::server::Server;
+    use crate::shard::ShardMessage;
+    use crate::testkit::{TestClient, TestServer};
+
+    /// A server whose broker is a store that can be cut off.
+    struct Trial {
+        server: TestServer,
+        store: MemoryStore,
+        node: NodeId,
+    }
+
+    impl Trial {
+        fn new() -> Self {
+            let file = "auth.anonymous = true";
+            let config = Config::read(Some(("test.toml", file)), [], []).unwrap();
+            let builder = Server::builder().handlers(Handlers::new());
+            let mut made = None;
+            let server = TestServer::of_node(builder, config, |parts| {
+                start_on(parts, |ground| {
+                    let store = MemoryStore::new(ground.clock, 300_000);
+                    made = Some((store.clone(), ground.id));
+                    let timeout = Duration::from_millis(200);
+                    let options =
+                        SharedOptions::new(ground.id, "memory://test".into(), timeout, timeout);
+                    let backend = store.backend(ground.id);
+                    Ok(Box::new(SharedBroker::new(backend, options, ground.tail, ground.ear)))
+                })
+            });
+            let (store, node) = made.unwrap();
+            Self { server, store, node }
+        }
+
+        fn channels(&self) -> usize {
+            self.server.node().exchange.broker().health().channels
+        }
+
+        /// Waits until the broker's thread found that its store is away, or there again.
+        async fn until_away(&self, away: bool) {
+            let node = self.server.node();
+            while node.exchange.broker().health().ailment.is_some() != away {
+                sleep(Duration::from_millis(5)).await;
+            }
+        }
+
+        /// All subscribers are to read on for themselves, as if the channel had been lost.
+        fn lose(&self, channel: &str, head: Position) {
+            let channel = ChannelName::new(channel).unwrap();
+            for shard in self.server.node().exchange.shards() {
+                shard.inbox.put([ShardMessage::Lost(channel.clone(), head)]);
+            }
+        }
+    }
+
+    async fn put(client: &mut TestClient, number: u32) -> Position {
+        let request = json!({
+            "type": "publish", "channel": "room", "event": "number", "data": number,
+        });
+        let answer: Value = client.request(request).await.unwrap();
+        answer["position"].as_str().unwrap().parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_line_stays_while_the_broker_is_away_and_misses_nothing() {
+        let trial = Trial::new();
+        let mut reader = trial.server.client().await;
+        let mut writer = trial.server.client().await;
+        reader.subscribe("room").await.unwrap();
+        let first = put(&mut writer, 0).await;
+        assert_eq!(reader.expect("number").await.read::<u32>(), 0);
+        trial.store.cut(trial.node);
+        trial.until_away(true).await;
+        trial.lose("room", first);
+        let refused = writer.request(json!({
+            "type": "publish", "channel": "room", "event": "number", "data": 7,
+        }));
+        assert_eq!(refused.await.unwrap_err().code(), "broker_unavailable");
+        // More than one try to read on fails meanwhile.
+        sleep(Duration::from_millis(600)).await;
+        reader.expect_nothing().await;
+        trial.store.mend(trial.node);
+        trial.until_away(false).await;
+        for number in 1..4 {
+            put(&mut writer, number).await;
+        }
+        for number in 1..4 {
+            assert_eq!(reader.expect("number").await.read::<u32>(), number);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_cannot_subscribe_leaves_nothing_behind() {
+        let trial = Trial::new();
+        let mut client = trial.server.client().await;
+        trial.until_away(false).await;
+        trial.store.cut(trial.node);
+        trial.until_away(true).await;
+        let refused = client.subscribe("room").await.unwrap_err();
+        assert_eq!(refused.code(), "broker_unavailable");
+        let room = ChannelName::new("room").unwrap();
+        let exchange = &trial.server.node().exchange;
+        assert_eq!(exchange.subscribers(&room), 0);
+        assert_eq!(exchange.member_count(&room), 0);
+        while trial.channels() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        trial.store.mend(trial.node);
+        trial.until_away(false).await;
+        assert!(!trial.store.hears(trial.node, &room));
+        client.subscribe("room").await.unwrap();
+        put(&mut client, 0).await;
+        assert_eq!(client.expect("number").await.read::<u32>(), 0);
+    }
 }
