@@ -89,12 +89,22 @@ impl Channel {
         self.at.unwrap_or(beginning(0))
     }
 
-    /// Whether the channel's head is where this is.
-    pub(super) fn is_at(&mut self, head: Option<Position>) -> bool {
-        if let (None, Some(head)) = (self.at, head) {
-            self.at = Some(beginning(head.epoch));
-        }
-        self.at == head
+    /// Takes note that the channel has a beginning now, if it had none.
+    pub(super) fn begin(&mut self, head: Option<Position>) {
+        self.at = self.at.or(head.map(|head| beginning(head.epoch)));
+    }
+
+    /// Whether the head may be of entries that are on their way.
+    pub(super) fn is_behind(&self, head: Option<Position>) -> bool {
+        let ahead =
+            |(at, head): (Position, Position)| at.epoch == head.epoch && at.offset < head.offset;
+        self.at.zip(head).is_some_and(ahead)
+    }
+
+    /// Whether an entry that the store has was handed on.
+    pub(super) fn has(&self, entry: Position) -> bool {
+        self.at
+            .is_some_and(|at| at == entry || (at.epoch == entry.epoch && at.offset > entry.offset))
     }
 
     /// Holds an entry until what is before it was read.

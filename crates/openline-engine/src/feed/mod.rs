@@ -89,6 +89,9 @@ pub struct Feed {
     refused: BTreeSet<ChannelName>,
     asked: Option<Asked>,
     probe: Probe,
+    /// Heads ahead of what was handed on, which may only be on its way: those that were told since the
+    /// last tick, and those before, which are judged with the next.
+    doubts: [Vec<(ChannelName, Position)>; 2],
     to_read: VecDeque<ChannelName>,
     /// Could not be read, and are again with the next tick.
     unread: Vec<ChannelName>,
@@ -132,6 +135,7 @@ impl Feed {
             refused: BTreeSet::new(),
             asked: None,
             probe: Probe::default(),
+            doubts: [Vec::new(), Vec::new()],
             to_read: VecDeque::new(),
             unread: Vec::new(),
             reads: 0,
@@ -204,8 +208,7 @@ impl Feed {
         self.to_subscribe.clear();
         self.to_unsubscribe.clear();
         self.refused.clear();
-        self.to_read.clear();
-        self.unread.clear();
+        self.drop_questions();
         self.probe.reached = None;
         for asked in [&mut self.asked, &mut self.probe.asked].into_iter().flatten() {
             asked.stale = true;
@@ -223,8 +226,7 @@ impl Feed {
                 state.phase = Phase::Locating;
             }
         }
-        self.to_read.clear();
-        self.unread.clear();
+        self.drop_questions();
         if let Some(asked) = &mut self.probe.asked {
             asked.stale = true;
         }
@@ -237,6 +239,7 @@ impl Feed {
     pub fn tick(&mut self, now_ms: u64) {
         self.to_subscribe.append(&mut self.refused);
         self.to_read.extend(self.unread.drain(..));
+        self.judge_doubts();
         self.probe.waits = false;
         let since = *self.probe.begun_ms.get_or_insert(now_ms);
         let due = now_ms.saturating_sub(since) >= self.limits.probe_interval_ms;
@@ -351,9 +354,13 @@ impl Feed {
     /// A channel's head was read after the channel was subscribed to.
     fn located(&mut self, channel: ChannelName, head: Option<Position>) {
         let Some(state) = self.channels.get_mut(&channel) else { return };
+        state.begin(head);
         match state.phase {
+            Phase::Live if state.is_behind(head) => {
+                self.doubts[0].extend(head.map(|head| (channel, head)));
+            }
             Phase::Live | Phase::Locating => {
-                if !state.is_at(head) {
+                if state.at != head {
                     self.begin_reading(channel);
                 } else if state.phase == Phase::Locating {
                     self.go_live(&channel, 0);
@@ -362,6 +369,24 @@ impl Feed {
             // It is compared when that is done.
             Phase::Subscribing | Phase::Due | Phase::Reading { .. } => {}
         }
+    }
+
+    /// What was on its way has come by now.
+    fn judge_doubts(&mut self) {
+        let judged = std::mem::take(&mut self.doubts[1]);
+        self.doubts.swap(0, 1);
+        for (channel, head) in judged {
+            let state = self.channels.get(&channel);
+            if state.is_some_and(|state| state.phase == Phase::Live && !state.has(head)) {
+                self.begin_reading(channel);
+            }
+        }
+    }
+
+    fn drop_questions(&mut self) {
+        self.to_read.clear();
+        self.unread.clear();
+        self.doubts = [Vec::new(), Vec::new()];
     }
 
     fn begin_reading(&mut self, channel: ChannelName) {

@@ -210,13 +210,26 @@ fn a_probe_that_finds_all_where_it_was_reads_nothing() {
 }
 
 #[test]
-fn a_probe_that_overtakes_an_entry_does_no_harm() {
+fn what_a_probe_overtakes_is_waited_for() {
+    let mut trial = Trial::listening();
+    let a = trial.publish("a");
+    trial.tick(LIMITS.probe_interval_ms);
+    trial.settle();
+    trial.arrive(&a);
+    trial.tick(100);
+    trial.put("b");
+    assert_eq!((trial.take(), trial.reads), (vec!["a".to_owned(), "b".to_owned()], 0));
+}
+
+#[test]
+fn what_comes_later_than_that_is_had_already() {
     let mut trial = Trial::listening();
     let a = trial.publish("a");
     trial.probe();
+    assert_eq!(trial.take(), ["a"]);
     trial.arrive(&a);
     trial.put("b");
-    assert_eq!(trial.take(), ["a", "b"]);
+    assert_eq!((trial.take(), trial.reads), (vec!["b".to_owned()], 1));
 }
 
 #[test]

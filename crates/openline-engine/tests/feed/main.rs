@@ -75,9 +75,11 @@ impl Trial {
         self.look();
     }
 
-    /// Time goes on to the next probe.
+    /// Time goes on to the next probe, and until what was on its way then would have come.
     fn probe(&mut self) {
         self.tick(LIMITS.probe_interval_ms);
+        self.settle();
+        self.tick(100);
         self.settle();
     }
 

@@ -67,10 +67,7 @@ fn run(seed: u64) -> (usize, usize) {
     }
     wire.into_iter().for_each(|publication| trial.arrive(&publication));
     trial.settle();
-    trial.tick(6000);
-    trial.settle();
-    trial.tick(6000);
-    trial.settle();
+    (0..2).for_each(|_| trial.probe());
     check(&mut trial, seed, &channels)
 }
 
@@ -109,11 +106,11 @@ fn check(trial: &mut Trial, seed: u64, channels: &[&str]) -> (usize, usize) {
 #[test]
 fn what_is_handed_on_is_the_chain_or_it_is_lost() {
     let (mut handed_on, mut lost) = (0, 0);
-    for seed in 0..1500 {
+    for seed in 0..1000 {
         let (entries, losses) = run(seed);
         handed_on += entries;
         lost += losses;
     }
     // Neither of the two may be the whole of it.
-    assert!(handed_on > 50_000 && lost > 500, "{handed_on} {lost}");
+    assert!(handed_on > 30_000 && lost > 300, "{handed_on} {lost}");
 }

@@ -85,8 +85,8 @@ impl<B: Backend> Driver<B> {
             held_bytes_max: HELD_BYTES_MAX,
             batch_max: BATCH_MAX,
             reads_max: READS_MAX,
-            probe_interval_ms: u64::try_from(options.probe_interval.as_millis())
-                .unwrap_or(u64::MAX),
+            // What a probe finds missing is read with the second tick after it.
+            probe_interval_ms: milliseconds(options.probe_interval.saturating_sub(TICK * 3)),
         });
         Self {
             backend,
@@ -206,7 +206,7 @@ impl<B: Backend> Driver<B> {
 
     fn tick(&mut self, now: Instant) {
         let passed = now - self.started;
-        self.feed.tick(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX));
+        self.feed.tick(milliseconds(passed));
         self.act();
         let patience = self.options.timeout.saturating_sub(TICK);
         self.listeners.retain(|_, waiters| {
@@ -410,6 +410,10 @@ async fn in_time<T>(
     let answer = timeout_at(until, asked).await.unwrap_or(Err(BrokerError::Unavailable));
     standing.set_answers(!matches!(answer, Err(BrokerError::Unavailable)));
     answer
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Polls a future at once, so that the order of calls is the order of first polls, and leaves the
