@@ -10,6 +10,8 @@ mod local;
 mod order;
 mod places;
 mod recovery;
+#[cfg(feature = "redis")]
+mod redis;
 mod reopening;
 mod shared;
 
@@ -371,6 +373,8 @@ contract!(embedded_os, Embedded::new(crate::store::Level::Os));
 contract!(embedded_fsync, Embedded::new(crate::store::Level::Fsync));
 contract!(@keeping embedded_os_reopened, Embedded::new(crate::store::Level::Os));
 contract!(@keeping embedded_fsync_reopened, Embedded::new(crate::store::Level::Fsync));
+#[cfg(feature = "redis")]
+contract!(@shared on_redis, redis::Redis::new(), #[ignore = "needs redis-server"]);
 contract!(@shared shared_memory, Memory::new());
 contract!(@timed shared_memory_over_time, Memory::new());
 

@@ -13,6 +13,8 @@ mod names;
 mod scripts;
 mod session;
 #[cfg(test)]
+pub(in crate::broker) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;

@@ -1,5 +1,6 @@
 //! [`Session`]: two connections to one Redis, one to ask and one to hear. They come and go together.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,23 +61,17 @@ impl Connector {
         let login = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let tcp = TcpSettings::default().set_nodelay(true);
         let info = info.set_redis_settings(login).set_tcp_settings(tcp);
-        let is_tls = settings.url.as_ref().is_some_and(config::BrokerUrl::is_tls);
-        let client = match (&settings.ca, is_tls) {
-            (Some(path), true) => {
-                let file = |error: String| {
+        let client = match &settings.ca {
+            Some(path) => {
+                let wrong = |error: &dyn fmt::Display| {
                     let path = path.display();
                     StartError::Config(format!("broker.ca: {path} cannot be used: {error}"))
                 };
-                let root_cert = std::fs::read(path).map_err(|error| file(error.to_string()))?;
+                let root_cert = std::fs::read(path).map_err(|error| wrong(&error))?;
                 let ca = TlsCertificates { client_tls: None, root_cert: Some(root_cert) };
-                Client::build_with_tls(info, ca).map_err(|error| file(error.to_string()))?
+                Client::build_with_tls(info, ca).map_err(|error| wrong(&error))?
             }
-            (Some(_), false) => {
-                let message = "broker.ca is for TLS; use it with a broker.url that begins with \
-                               rediss://, or leave it out";
-                return Err(StartError::Config(message.to_owned()));
-            }
-            (None, _) => Client::open(info).map_err(wrong)?,
+            None => Client::open(info).map_err(wrong)?,
         };
         let names = Names::new(settings.prefix.as_str());
         Ok(Self { client, names, node, timeout: settings.timeout })

@@ -26,8 +26,7 @@ if size > 0 then
   if epoch then
     prev = known[3]
   else
-    -- Entries without their meta are of an incarnation that nothing else is known of.
-    redis.call('DEL', stream)
+    forget_other(stream)
     epoch, offset = ARGV[6], 0
   end
   offset = offset + 1

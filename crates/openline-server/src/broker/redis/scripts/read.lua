@@ -9,7 +9,7 @@ local now = now_ms()
 local meta, stream = KEYS[1], KEYS[2]
 local known = redis.call('HMGET', meta, 'e', 'o', 't', 'a', 'b', 'l', 'g')
 if not known[1] then
-  redis.call('DEL', stream)
+  forget_other(stream)
   redis.call('HSET', meta, 'e', ARGV[1], 'o', 0, 't', NO_TAG)
   redis.call('PEXPIRE', meta, DAY)
   return {position(ARGV[1], 0, NO_TAG), 't', false, false, {}}

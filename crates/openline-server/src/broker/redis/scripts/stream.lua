@@ -49,3 +49,11 @@ local function forget_until(stream, last)
     redis.call('XTRIM', stream, 'MINID', id(offset_of(entries[#entries]) + 1))
   end
 end
+
+-- Entries without their meta are of an incarnation that nothing else is known of. Nothing is written
+-- where there are none: Redis looks for memory at a script's first write alone.
+local function forget_other(stream)
+  if redis.call('EXISTS', stream) == 1 then
+    redis.call('DEL', stream)
+  end
+end

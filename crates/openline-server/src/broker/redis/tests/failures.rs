@@ -335,7 +335,7 @@ async fn scripts_that_redis_forgot_are_told_again_and_nothing_is_overtaken() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_redis_that_comes_later_is_waited_for() {
-    let port = server::free_port();
+    let port = testing::free_port();
     let mut node = Node::begin(&settings(&format!("redis://127.0.0.1:{port}")));
     node.wait_for_down().await;
     let waiting = node.backend.publish(draft("room", "x"), None).await;

@@ -4,7 +4,6 @@
 
 mod failures;
 mod reading;
-mod server;
 mod settings;
 mod speed;
 
@@ -16,7 +15,7 @@ use openline_engine::{History, PageLimits};
 use openline_protocol::{Data, Publication};
 
 use super::*;
-use server::{Keeping, RedisServer};
+use testing::{Keeping, RedisServer};
 
 /// Long enough for any machine; nothing waits this long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,14 +35,23 @@ struct Node {
 impl Node {
     /// Connected.
     async fn open(server: &RedisServer) -> Self {
-        let mut node = Self::begin(&settings(&server.url()));
+        Self::with_window(server, WINDOW_MS).await
+    }
+
+    /// Connected, and remembers keys for so long.
+    async fn with_window(server: &RedisServer, window_ms: u64) -> Self {
+        let mut node = Self::begin_with(&settings(&server.url()), window_ms);
         node.wait_for_up().await;
         node
     }
 
     fn begin(settings: &config::Broker) -> Self {
+        Self::begin_with(settings, WINDOW_MS)
+    }
+
+    fn begin_with(settings: &config::Broker, window_ms: u64) -> Self {
         let node = NodeId(rand::random());
-        let backend = Arc::new(RedisBackend::new(settings, node, WINDOW_MS).unwrap());
+        let backend = Arc::new(RedisBackend::new(settings, node, window_ms).unwrap());
         let (sender, reports) = mpsc::unbounded_channel();
         backend.start(sender);
         Self { backend, reports }
@@ -92,8 +100,11 @@ impl Node {
     /// Publishes until it is taken: with the same key, so it is published once.
     async fn insist(&self, channel: &str, text: &str) -> Published {
         let until = Instant::now() + PATIENCE;
+        // However much it is, all of it is read in the end.
+        let history = History { size: 1_000_000, ..HISTORY };
+        let draft = Draft { history, ..with_key(channel, text, text) };
         loop {
-            match self.backend.publish(with_key(channel, text, text), None).await {
+            match self.backend.publish(draft.clone(), None).await {
                 Ok(published) => return published,
                 Err(error) => assert_eq!(error, BrokerError::Unavailable),
             }

@@ -186,3 +186,27 @@ async fn what_is_old_goes_and_the_channel_is_remembered() {
     node.all("another").await;
     assert!((day - 60_000..=day).contains(&left("openline:{another}:m")));
 }
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_key_is_forgotten_after_its_window_and_not_before() {
+    let server = RedisServer::start(Keeping::Nothing);
+    let node = Node::with_window(&server, 1500).await;
+    let publish =
+        async |text: &str| node.backend.publish(with_key("room", text, "key"), None).await;
+    let first = publish("a").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let Err(BrokerError::Conflict { key, age_ms }) = publish("b").await else { panic!() };
+    assert!(key == "key" && (800..1500).contains(&age_ms), "{age_ms}");
+    // A retry does not make it last longer.
+    assert_eq!(publish("a").await, Ok(Published { duplicate: true, ..first.clone() }));
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let second = publish("b").await.unwrap();
+    assert!(!second.duplicate && second.position != first.position);
+    // By when they were published, with what has no entry of its time in between.
+    for (since_time, expected) in [(first.timestamp, "ab"), (first.timestamp + 1, "b")] {
+        let query = Query { since_time: Some(since_time), ..Query::default() };
+        let page = node.backend.query(&name("room"), &query, &LIMITS).await.unwrap().unwrap();
+        assert_eq!(texts(&page.publications).concat(), expected);
+    }
+}

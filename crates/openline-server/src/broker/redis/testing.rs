@@ -1,17 +1,24 @@
 //! [`RedisServer`]: a redis-server of one's own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::PATIENCE;
+use super::RedisBackend;
+use crate::broker::NodeId;
+use crate::config;
+
+/// Long enough for any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What it keeps on its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keeping {
+pub(in crate::broker) enum Keeping {
     Nothing,
     /// What it is told to [`RedisServer::save`].
     Snapshots,
@@ -20,24 +27,24 @@ pub(super) enum Keeping {
 }
 
 /// A redis-server on a free port with a folder of its own, until it is dropped.
-pub(super) struct RedisServer {
-    pub(super) dir: PathBuf,
-    pub(super) port: u16,
+pub(in crate::broker) struct RedisServer {
+    pub(in crate::broker) dir: PathBuf,
+    pub(in crate::broker) port: u16,
     arguments: Vec<String>,
     process: Option<Child>,
 }
 
 impl RedisServer {
-    pub(super) fn start(keeping: Keeping) -> Self {
+    pub(in crate::broker) fn start(keeping: Keeping) -> Self {
         Self::with(keeping, &[])
     }
 
-    pub(super) fn with(keeping: Keeping, more: &[&str]) -> Self {
+    pub(in crate::broker) fn with(keeping: Keeping, more: &[&str]) -> Self {
         Self::prepare(free_port(), keeping, more)
     }
 
     /// One that comes after it was looked for.
-    pub(super) fn at(port: u16) -> Self {
+    pub(in crate::broker) fn at(port: u16) -> Self {
         Self::prepare(port, Keeping::Nothing, &[])
     }
 
@@ -57,12 +64,12 @@ impl RedisServer {
     }
 
     /// As after a kill, on the same port, with what is in its folder.
-    pub(super) fn restart(&mut self) {
+    pub(in crate::broker) fn restart(&mut self) {
         self.kill();
         self.run();
     }
 
-    pub(super) fn run(&mut self) {
+    pub(in crate::broker) fn run(&mut self) {
         let mut command = Command::new("redis-server");
         command.args(["--port", &self.port.to_string()]).args(&self.arguments);
         command.arg("--dir").arg(&self.dir).stdout(Stdio::null()).stderr(Stdio::null());
@@ -70,12 +77,12 @@ impl RedisServer {
         let until = Instant::now() + PATIENCE;
         while !self.try_ask(&["PING"]).is_ok_and(|pong| pong == "PONG") {
             assert!(Instant::now() < until, "it does not answer");
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     /// As `kill -9`.
-    pub(super) fn kill(&mut self) {
+    pub(in crate::broker) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
             process.wait().unwrap();
@@ -83,11 +90,11 @@ impl RedisServer {
     }
 
     /// Neither runs nor is gone.
-    pub(super) fn stop(&self) {
+    pub(in crate::broker) fn stop(&self) {
         self.signal("STOP");
     }
 
-    pub(super) fn go_on(&self) {
+    pub(in crate::broker) fn go_on(&self) {
         self.signal("CONT");
     }
 
@@ -98,11 +105,11 @@ impl RedisServer {
     }
 
     /// Keeps what there is now.
-    pub(super) fn save(&self) {
+    pub(in crate::broker) fn save(&self) {
         assert_eq!(self.ask(&["SAVE"]), "OK");
     }
 
-    pub(super) fn ask(&self, words: &[&str]) -> String {
+    pub(in crate::broker) fn ask(&self, words: &[&str]) -> String {
         self.try_ask(words).unwrap()
     }
 
@@ -122,7 +129,14 @@ impl RedisServer {
         })
     }
 
-    pub(super) fn url(&self) -> String {
+    /// A node's way to it.
+    pub(in crate::broker) fn backend(&self, node: NodeId, window: Duration) -> RedisBackend {
+        let text = format!("[broker]\nurl = \"{}\"\ntimeout = \"30s\"", self.url());
+        let config = config::Config::read(Some(("test.toml", &text)), [], []).unwrap();
+        RedisBackend::new(&config.broker, node, window.as_millis().try_into().unwrap()).unwrap()
+    }
+
+    pub(in crate::broker) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 }
@@ -134,6 +148,6 @@ impl Drop for RedisServer {
     }
 }
 
-pub(super) fn free_port() -> u16 {
+pub(in crate::broker) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
