@@ -414,3 +414,5 @@ macro_rules! shared_contract {
 }
 
 shared_contract!(nodes_on_memory, Memory::new());
+#[cfg(feature = "redis")]
+shared_contract!(nodes_on_redis, redis::Redis::new(), #[ignore = "needs redis-server"]);

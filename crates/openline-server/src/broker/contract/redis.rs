@@ -1,28 +1,34 @@
 //! Where brokers on Redis are opened: a redis-server for each test.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::places::{Deaf, shared_options};
+use super::shared::Site;
 use super::{Place, WINDOW};
 use crate::broker::redis::testing::{Keeping, RedisServer};
-use crate::broker::{Broker, NodeId, SharedBroker, Tail};
+use crate::broker::shared::testing::{Leak, Leaky};
+use crate::broker::{Broker, Ear, NodeId, SharedBroker, SharedOptions, Tail};
 
 /// A redis-server.
 pub(super) struct Redis {
-    server: RedisServer,
+    server: Mutex<RedisServer>,
+    /// Nodes that have joined, each with a user of its own, so that one can be shut out.
+    joined: Mutex<Vec<NodeId>>,
 }
 
 impl Redis {
     pub(super) fn new() -> Self {
-        Self { server: RedisServer::start(Keeping::Snapshots) }
+        let server = Mutex::new(RedisServer::start(Keeping::Snapshots));
+        Self { server, joined: Mutex::default() }
     }
 }
 
 impl Place for Redis {
     fn open(&self, tail: Arc<dyn Tail>) -> Box<dyn Broker> {
         let node = NodeId(rand::random());
-        let backend = self.server.backend(node, WINDOW);
+        let server = self.server.lock().unwrap();
+        let backend = server.backend(&server.url(), node, WINDOW);
         Box::new(SharedBroker::new(backend, shared_options(node), tail, Arc::new(Deaf)))
     }
 
@@ -32,5 +38,43 @@ impl Place for Redis {
 
     fn is_shared(&self) -> bool {
         true
+    }
+}
+
+impl Site for Redis {
+    fn join(
+        &self,
+        options: SharedOptions,
+        leak: Leak,
+        tail: Arc<dyn Tail>,
+        ear: Arc<dyn Ear>,
+    ) -> SharedBroker {
+        self.joined.lock().unwrap().push(options.node);
+        self.mend(options.node);
+        let server = self.server.lock().unwrap();
+        let url = server.url().replace("redis://", &format!("redis://{}:x@", options.node));
+        let backend = server.backend(&url, options.node, WINDOW);
+        SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
+    }
+
+    fn cut(&self, node: NodeId) {
+        let (server, user) = (self.server.lock().unwrap(), node.to_string());
+        server.ask(&["ACL", "SETUSER", &user, "off"]);
+        server.ask(&["CLIENT", "KILL", "USER", &user]);
+    }
+
+    fn mend(&self, node: NodeId) {
+        let (server, user) = (self.server.lock().unwrap(), node.to_string());
+        server.ask(&["ACL", "SETUSER", &user, "on", ">x", "~*", "&*", "+@all"]);
+    }
+
+    fn snapshot(&self) {
+        self.server.lock().unwrap().save();
+    }
+
+    fn roll_back(&self) {
+        self.server.lock().unwrap().restart();
+        let joined = self.joined.lock().unwrap().clone();
+        joined.into_iter().for_each(|node| self.mend(node));
     }
 }

@@ -130,8 +130,13 @@ impl RedisServer {
     }
 
     /// A node's way to it.
-    pub(in crate::broker) fn backend(&self, node: NodeId, window: Duration) -> RedisBackend {
-        let text = format!("[broker]\nurl = \"{}\"\ntimeout = \"30s\"", self.url());
+    pub(in crate::broker) fn backend(
+        &self,
+        url: &str,
+        node: NodeId,
+        window: Duration,
+    ) -> RedisBackend {
+        let text = format!("[broker]\nurl = \"{url}\"\ntimeout = \"30s\"");
         let config = config::Config::read(Some(("test.toml", &text)), [], []).unwrap();
         RedisBackend::new(&config.broker, node, window.as_millis().try_into().unwrap()).unwrap()
     }

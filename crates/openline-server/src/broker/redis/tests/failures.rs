@@ -1,6 +1,7 @@
 //! What becomes of channels when Redis dies, hangs, forgets or is replaced.
 
 use super::*;
+use crate::broker::{Broker as _, Ear, SharedBroker, SharedOptions, Tail};
 
 /// What a subscriber that checks the chain can see of what it is handed.
 fn follows(publication: &Publication, before: Position) -> bool {
@@ -60,6 +61,83 @@ async fn a_redis_that_went_back_to_a_snapshot_is_told_from_one_that_did_not() {
     assert_eq!(node.missed("room", kept[4]).await, Ok(numbers(10..16)));
     // Who heard the lost ones sees that what comes now does not follow on them.
     assert!(!follows(&*node.hear().await, lost[4]));
+}
+
+/// What was handed on, and where it broke off.
+#[derive(Default)]
+struct Witness(Mutex<Vec<Witnessed>>);
+
+#[derive(Debug, PartialEq, Eq)]
+enum Witnessed {
+    Entry(String),
+    Lost,
+}
+
+impl Tail for Witness {
+    fn publish(&self, publication: Arc<Publication>, _: Option<Arc<str>>) {
+        lock(&self.0).push(Witnessed::Entry(text(&publication)));
+    }
+
+    fn lost(&self, _: &ChannelName) {
+        lock(&self.0).push(Witnessed::Lost);
+    }
+
+    fn is_heard(&self, _: &ChannelName) -> bool {
+        true
+    }
+}
+
+struct Deaf;
+
+impl Ear for Deaf {
+    fn emitted(&self, _: NodeId, _: ChannelName, _: Bytes) {}
+    fn told(&self, _: NodeId, _: Bytes) {}
+    fn interrupted(&self) {}
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn who_listened_when_redis_went_back_is_told_so() {
+    let mut server = RedisServer::start(Keeping::Snapshots);
+    let node = Node::open(&server).await;
+    let id = NodeId(rand::random());
+    let backend = RedisBackend::new(&settings(&server.url()), id, WINDOW_MS).unwrap();
+    let (second, often) = (Duration::from_secs(1), Duration::from_millis(200));
+    let options = SharedOptions::new(id, server.url(), second, often);
+    let witness = Arc::new(Witness::default());
+    let broker = SharedBroker::new(backend, options, witness.clone(), Arc::new(Deaf));
+    while broker.listen(&name("room")).await.is_err() {}
+    node.put_numbers("room", 0..5).await;
+    server.save();
+    node.put_numbers("room", 5..10).await;
+    let entries = |of| numbers(of).into_iter().map(Witnessed::Entry);
+    let wait_for = async |count: usize| {
+        let until = Instant::now() + PATIENCE;
+        while lock(&witness.0).len() < count {
+            assert!(Instant::now() < until, "{:?}", lock(&witness.0));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    wait_for(10).await;
+    server.restart();
+    for number in numbers(10..16) {
+        node.insist("room", &number).await;
+    }
+    wait_for(11).await;
+    let mut witnessed = std::mem::take(&mut *lock(&witness.0));
+    assert!(witnessed[..10].iter().eq(&entries(0..10).collect::<Vec<_>>()), "{witnessed:?}");
+    assert_eq!(witnessed[10], Witnessed::Lost, "before anything that does not follow");
+    witnessed.drain(..11);
+    // From there on all is handed on again.
+    let last = with_key("room", "last", "last");
+    node.backend.publish(last, None).await.unwrap();
+    let until = Instant::now() + PATIENCE;
+    while witnessed.last() != Some(&Witnessed::Entry("last".to_owned())) {
+        assert!(Instant::now() < until, "{witnessed:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        witnessed.append(&mut lock(&witness.0));
+    }
+    assert!(!witnessed.contains(&Witnessed::Lost), "{witnessed:?}");
 }
 
 #[tokio::test]
