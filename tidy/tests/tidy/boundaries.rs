@@ -69,6 +69,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pin-project-lite",
             "postcard",
             "rand",
+            "redis",
             "ring",
             "rustix",
             "rustls-pki-types",

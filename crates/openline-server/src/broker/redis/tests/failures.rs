@@ -376,6 +376,23 @@ async fn a_replica_that_lagged_and_was_promoted_is_a_fork() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn a_primary_that_becomes_a_replica_is_left_until_it_is_one_again() {
+    let (server, other) =
+        (RedisServer::start(Keeping::Nothing), RedisServer::start(Keeping::Nothing));
+    let mut node = Node::open(&server).await;
+    node.put("room", "x").await;
+    let port = other.port.to_string();
+    assert_eq!(server.ask(&["REPLICAOF", "127.0.0.1", &port]), "OK");
+    let refused = node.backend.publish(draft("room", "y"), None).await;
+    assert_eq!(refused, Err(BrokerError::Unavailable));
+    while !node.wait_for_down().await.contains("it is a replica of") {}
+    assert_eq!(server.ask(&["REPLICAOF", "NO", "ONE"]), "OK");
+    node.wait_for_up().await;
+    node.put("room", "z").await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn a_redis_without_memory_refuses_and_changes_nothing() {
     let server = RedisServer::with(Keeping::Nothing, &["--maxmemory-policy", "noeviction"]);
     let node = Node::open(&server).await;
