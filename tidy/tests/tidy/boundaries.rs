@@ -53,11 +53,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "openline-server",
         &[
+            "async-nats",
             "axum",
             "base64",
             "bytes",
             "bytestring",
             "crc32fast",
+            "futures-core",
             "http",
             "http-body",
             "http-body-util",

@@ -7,6 +7,8 @@
 
 mod keys;
 mod local;
+#[cfg(feature = "nats")]
+mod nats;
 mod order;
 mod places;
 mod recovery;
@@ -29,7 +31,7 @@ use super::{Answer, Broker, BrokerError, Published, Tail};
 use places::{Embedded, InMemory, Memory};
 
 /// Long enough for any machine; nothing waits this long unless it fails.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long brokers under test remember a key.
 const WINDOW: Duration = Duration::from_secs(300);
@@ -375,6 +377,10 @@ contract!(@keeping embedded_os_reopened, Embedded::new(crate::store::Level::Os))
 contract!(@keeping embedded_fsync_reopened, Embedded::new(crate::store::Level::Fsync));
 #[cfg(feature = "redis")]
 contract!(@shared on_redis, redis::Redis::new(), #[ignore = "needs redis-server"]);
+#[cfg(feature = "nats")]
+contract!(@shared on_nats, nats::Nats::new(), #[ignore = "needs nats-server"]);
+#[cfg(feature = "nats")]
+contract!(@timed on_nats_over_time, nats::Nats::new(), #[ignore = "needs nats-server"]);
 contract!(@shared shared_memory, Memory::new());
 contract!(@timed shared_memory_over_time, Memory::new());
 
@@ -416,3 +422,5 @@ macro_rules! shared_contract {
 shared_contract!(nodes_on_memory, Memory::new());
 #[cfg(feature = "redis")]
 shared_contract!(nodes_on_redis, redis::Redis::new(), #[ignore = "needs redis-server"]);
+#[cfg(feature = "nats")]
+shared_contract!(nodes_on_nats, nats::Nats::new(), #[ignore = "needs nats-server"]);

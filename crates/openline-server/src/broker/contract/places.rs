@@ -37,7 +37,7 @@ pub(super) struct Memory {
 }
 
 /// A clock that a test can have go on. Brokers opened one after the other share it.
-struct TestClock(&'static AtomicU64);
+pub(super) struct TestClock(&'static AtomicU64);
 
 /// A directory that goes with the test.
 pub(super) struct Dir(PathBuf);
@@ -163,15 +163,15 @@ pub(super) fn shared_options(node: NodeId) -> SharedOptions {
 }
 
 impl TestClock {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Box::leak(Box::default()))
     }
 
-    fn start(&self) -> Clock {
+    pub(super) fn start(&self) -> Clock {
         Clock::start_with(self.0)
     }
 
-    fn let_pass(&self, time: Duration) {
+    pub(super) fn let_pass(&self, time: Duration) {
         self.0.fetch_add(u64::try_from(time.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }

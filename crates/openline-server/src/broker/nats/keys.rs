@@ -23,7 +23,7 @@ use super::wire::{Entry, KeyUse, fingerprint};
 use crate::broker::{BrokerError, Published};
 
 /// The answer whether a key was used, on its way.
-pub(super) type Lookup = oneshot::Receiver<Result<Option<KeyUse>, Failure>>;
+pub(super) type Lookup = oneshot::Receiver<Result<Found, Failure>>;
 
 /// How often it is tried to be the first with a key, or to hear who was.
 const TRIES: u32 = 5;
@@ -50,17 +50,16 @@ pub(super) fn look_up(shared: &Arc<Shared>, channel: &ChannelName, key: &ByteStr
     let (answer, lookup) = oneshot::channel();
     let (shared, channel, key) = (shared.clone(), channel.clone(), key.clone());
     tokio::spawn(async move {
-        let found = find(&shared, &channel, &key).await;
-        let _ = answer.send(found.map(|found| found.remembered));
+        let _ = answer.send(find(&shared, &channel, &key).await);
     });
     lookup
 }
 
 /// What stands on the subject of a key.
-struct Found {
+pub(super) struct Found {
     /// Of the last message, which may be of a use that is forgotten; 0 if there is none.
-    sequence: u64,
-    remembered: Option<KeyUse>,
+    pub(super) sequence: u64,
+    pub(super) remembered: Option<KeyUse>,
 }
 
 async fn find(shared: &Shared, channel: &ChannelName, key: &str) -> Result<Found, Failure> {

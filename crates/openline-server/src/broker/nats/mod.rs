@@ -11,6 +11,8 @@ mod read;
 mod seek;
 mod streams;
 #[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
 mod tests;
 mod watch;
 mod wire;

@@ -90,9 +90,10 @@ impl Names {
     }
 }
 
-/// What tells publications of a key in a stream from others: the key, and the channel whose it is.
-pub(super) fn message_id(channel: &ChannelName, key: &str) -> String {
-    let mut id = String::new();
+/// What tells publications of a key in a stream from others: the channel, the key, and which of its
+/// uses stands there that is forgotten by now; JetStream may remember it for a moment more.
+pub(super) fn message_id(channel: &ChannelName, key: &str, forgotten: u64) -> String {
+    let mut id = format!("{forgotten}.");
     push_token(channel.as_str(), &mut id);
     id.push('.');
     push_token(key, &mut id);
@@ -170,7 +171,7 @@ mod tests {
     fn keys_belong_to_their_channel() {
         let key = |name: &str, key: &str| names().key(&channel(name), key);
         assert_ne!(key("a", "b.c"), key("a.b", "c"));
-        assert_ne!(message_id(&channel("a"), "b.c"), message_id(&channel("a.b"), "c"));
+        assert_ne!(message_id(&channel("a"), "b.c", 0), message_id(&channel("a.b"), "c", 0));
         assert_eq!(key("a", ""), "ol.k.a.%");
     }
 }

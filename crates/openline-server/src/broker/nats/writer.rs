@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
 use super::connection::{Ack, Failure};
-use super::keys::{self, Lookup};
+use super::keys::{self, Found, Lookup};
 use super::names::message_id;
 use super::read::Reader;
 use super::wire::{Batch, Entry};
@@ -211,10 +211,12 @@ impl Writer {
         let found = lookup.await.unwrap_or(Err(Failure::Unavailable));
         let appended = match found {
             Err(failure) => Err(failure),
-            Ok(Some(used)) => return answer_all(jobs, |job| used.answer(&self.shared, &job.draft)),
-            Ok(None) => {
+            Ok(Found { remembered: Some(used), .. }) => {
+                return answer_all(jobs, |job| used.answer(&self.shared, &job.draft));
+            }
+            Ok(Found { sequence, remembered: None }) => {
                 let key = jobs.first().and_then(|job| job.draft.key.clone()).unwrap_or_default();
-                self.append(&jobs, Some(&message_id(&self.channel, &key))).await
+                self.append(&jobs, Some(&message_id(&self.channel, &key, sequence))).await
             }
         };
         match appended {

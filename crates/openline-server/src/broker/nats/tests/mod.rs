@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod channels;
-mod server;
+mod faults;
+mod keys;
+mod nodes;
+mod speed;
+mod surroundings;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,9 +17,7 @@ use openline_protocol::{ChannelName, Data, Position, Publication, Reason};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::broker::contract::PATIENCE;
-use crate::config::Config;
-pub(crate) use server::NatsServer;
+use testing::{NatsServer, PATIENCE, settings};
 
 const TIMEOUT: Duration = Duration::from_millis(2000);
 
@@ -43,13 +45,17 @@ impl Trial {
     }
 
     fn without_waiting(url: &str, adjust: impl FnOnce(&mut config::Broker)) -> Self {
-        let backend = NatsBackend::new(
-            &options(url, adjust),
-            NodeId(rand::random()),
-            WINDOW_MS,
-            ["chat".to_owned()],
-            Clock::start(),
-        );
+        Self::remembering(url, WINDOW_MS, adjust)
+    }
+
+    fn remembering(url: &str, window_ms: u64, adjust: impl FnOnce(&mut config::Broker)) -> Self {
+        let node = NodeId(rand::random());
+        let timed = |options: &mut config::Broker| {
+            options.timeout = TIMEOUT;
+            adjust(options);
+        };
+        let (options, clock) = (settings(url, timed), Clock::start());
+        let backend = NatsBackend::new(&options, node, window_ms, ["chat".to_owned()], clock);
         let (sender, reports) = mpsc::unbounded_channel();
         backend.start(sender);
         Self { backend: Arc::new(backend), reports }
@@ -78,6 +84,10 @@ impl Trial {
         self.until(why).await
     }
 
+    async fn next_text(&mut self) -> String {
+        text(&*self.next_publication().await)
+    }
+
     async fn next_publication(&mut self) -> Arc<Publication> {
         self.until(|report| match report {
             Report::Published { publication, .. } => Some(publication),
@@ -88,6 +98,20 @@ impl Trial {
 
     async fn publish(&self, draft: Draft) -> Published {
         self.backend.publish(draft, None).await.unwrap()
+    }
+
+    /// As soon as that is possible.
+    async fn publish_at_last(&self, draft: Draft) -> Published {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.backend.publish(draft.clone(), None).await {
+                Ok(published) => return published,
+                Err(error) => {
+                    assert_eq!(error, BrokerError::Unavailable);
+                    assert!(Instant::now() < until);
+                }
+            }
+        }
     }
 
     async fn put(&self, channel: &str, text: &str) -> Position {
@@ -125,14 +149,6 @@ impl Trial {
     async fn subscribe(&self, channel: &str) {
         self.backend.subscribe(&[name(channel)]).await.unwrap();
     }
-}
-
-fn options(url: &str, adjust: impl FnOnce(&mut config::Broker)) -> config::Broker {
-    let flags = [("broker.url".to_owned(), url.to_owned())];
-    let mut options = Config::read(None, [], flags).unwrap().broker;
-    options.timeout = TIMEOUT;
-    adjust(&mut options);
-    options
 }
 
 fn name(channel: &str) -> ChannelName {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::broker::contract::PATIENCE;
+use super::PATIENCE;
 
 /// A nats-server with JetStream on a free port, with a directory that goes with the test.
 pub(crate) struct NatsServer {
@@ -35,12 +35,26 @@ impl NatsServer {
         server
     }
 
-    pub(crate) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+    /// With a configuration of its own beside.
+    pub(crate) fn configured(text: &str) -> Self {
+        let file = std::env::temp_dir().join(format!(
+            "openline-nats-{}-{}.conf",
+            std::process::id(),
+            text.len()
+        ));
+        fs::write(&file, text).unwrap();
+        let server = Self::with(&["-js", "-c", file.to_str().unwrap()]);
+        fs::remove_file(file).unwrap();
+        server
     }
 
-    pub(crate) fn dir(&self) -> &Path {
-        &self.dir
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
     }
 
     /// Starts it where it was, with what is in its directory.
