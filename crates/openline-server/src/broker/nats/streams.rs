@@ -148,8 +148,20 @@ impl Streams {
         let Value::Object(mut config) = info["config"].clone() else {
             return Err(Failure::Refused(format!("it tells no settings of {}", stream.name)));
         };
+        if let Some((from, to)) = &stream.live
+            && !config
+                .get("republish")
+                .is_some_and(|live| live["src"] == **from && live["dest"] == **to)
+        {
+            // Versions before 2.10 cannot change that.
+            return Err(Failure::Refused(format!(
+                "stream {} does not publish again on {to} what it stores on {from}; delete it, so \
+                 that it is made anew",
+                stream.name
+            )));
+        }
         let mut changed = false;
-        for key in ["subjects", "allow_direct", "republish", "duplicate_window"] {
+        for key in ["subjects", "allow_direct", "duplicate_window"] {
             if let Some(value) = wanted.get(key)
                 && config.get(key) != Some(value)
             {

@@ -24,27 +24,28 @@ impl NatsServer {
 
     /// With arguments of the program.
     pub(crate) fn with(more: &[&str]) -> Self {
+        Self::new(more, None)
+    }
+
+    /// With JetStream and a configuration.
+    pub(crate) fn configured(text: &str) -> Self {
+        Self::new(&["-js"], Some(text))
+    }
+
+    fn new(more: &[&str], config: Option<&str>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("openline-nats-{}-{number}", std::process::id());
         let dir = std::env::temp_dir().join(name);
         fs::create_dir(&dir).unwrap();
-        let more = more.iter().map(|&argument| argument.to_owned()).collect();
+        let mut more: Vec<_> = more.iter().map(|&argument| argument.to_owned()).collect();
+        if let Some(config) = config {
+            let file = dir.join("config");
+            fs::write(&file, config).unwrap();
+            more.extend(["-c".to_owned(), file.display().to_string()]);
+        }
         let mut server = Self { port: free_port(), dir, more, child: None };
         server.run();
-        server
-    }
-
-    /// With a configuration of its own beside.
-    pub(crate) fn configured(text: &str) -> Self {
-        let file = std::env::temp_dir().join(format!(
-            "openline-nats-{}-{}.conf",
-            std::process::id(),
-            text.len()
-        ));
-        fs::write(&file, text).unwrap();
-        let server = Self::with(&["-js", "-c", file.to_str().unwrap()]);
-        fs::remove_file(file).unwrap();
         server
     }
 
@@ -88,6 +89,26 @@ impl NatsServer {
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Has it stand still, until [`NatsServer::go_on`].
+    pub(crate) fn stop(&self) {
+        self.signal("STOP");
+        let pid = self.child.as_ref().unwrap().id();
+        let threads = || fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let stands = |thread: fs::DirEntry| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('T'))
+        };
+        let until = Instant::now() + PATIENCE;
+        while !threads().all(|thread| stands(thread.unwrap())) {
+            assert!(Instant::now() < until, "nats-server does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal("CONT");
     }
 
     /// Waits until it has ended by itself.

@@ -33,9 +33,9 @@ async fn a_server_that_comes_back_with_an_older_history_is_found_out() {
     let mut server = NatsServer::start();
     let mut trial = Trial::on(&server).await;
     let kept = trial.put_numbers("room", 0..5).await;
-    server.signal("STOP");
+    server.stop();
     server.save();
-    server.signal("CONT");
+    server.go_on();
     let mut forgotten = Vec::new();
     for number in numbers(5..10) {
         forgotten.push(trial.publish_at_last(draft("room", &number)).await.position.unwrap());
@@ -66,7 +66,7 @@ async fn a_server_that_hangs_is_unavailable_and_all_heals_when_it_goes_on() {
     let server = NatsServer::start();
     let mut trial = Trial::with(&server.url(), |options| options.timeout = SHORT).await;
     trial.put_numbers("room", 0..3).await;
-    server.signal("STOP");
+    server.stop();
     let began = Instant::now();
     let publish = |text| trial.backend.publish(draft("room", text), None);
     let (a, b, c) = tokio::join!(publish("a"), publish("b"), publish("c"));
@@ -76,7 +76,7 @@ async fn a_server_that_hangs_is_unavailable_and_all_heals_when_it_goes_on() {
     assert_eq!(recovered.unwrap_err(), BrokerError::Unavailable);
     assert!(began.elapsed() < 20 * SHORT, "{:?}", began.elapsed());
     trial.until_down().await;
-    server.signal("CONT");
+    server.go_on();
     trial.until_up().await;
     trial.publish_at_last(draft("room", "after")).await;
     let all = trial.all("room").await.publications;

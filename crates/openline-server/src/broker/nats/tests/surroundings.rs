@@ -40,6 +40,7 @@ async fn what_loses_data_is_warned_of() {
     let stream = serde_json::json!({
         "name": "openline_chat", "subjects": ["openline.s.chat.*"], "storage": "memory",
         "num_replicas": 1, "max_msgs_per_subject": 1,
+        "republish": { "src": "openline.s.chat.>", "dest": "openline.l.chat.>" },
     });
     let connection = &trial.backend.shared.connection;
     connection.api("STREAM.CREATE.openline_chat", stream).await.unwrap();
@@ -48,6 +49,20 @@ async fn what_loses_data_is_warned_of() {
     let warnings = trial.backend.warnings();
     let about_memory = warnings.iter().filter(|warning| warning.contains("memory")).count();
     assert_eq!(about_memory, 1, "{warnings:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
+async fn a_stream_of_somebody_elses_making_is_refused_with_what_to_do() {
+    let server = NatsServer::start();
+    let trial = Trial::on(&server).await;
+    let stream = serde_json::json!({ "name": "openline_chat", "subjects": ["openline.s.chat.*"] });
+    let connection = &trial.backend.shared.connection;
+    connection.api("STREAM.CREATE.openline_chat", stream).await.unwrap();
+    let answer = trial.backend.publish(draft("chat:1", "x"), None).await;
+    let Err(BrokerError::StorageFailed(why)) = answer else { panic!("{answer:?}") };
+    assert!(why.contains("openline_chat") && why.contains("delete it"), "{why}");
+    trial.put("room", "others work").await;
 }
 
 #[tokio::test]
@@ -71,13 +86,10 @@ async fn user_password_and_token_are_taken_from_the_url() {
 async fn tls_is_spoken_to_who_the_authority_vouches_for() {
     let dir = std::env::temp_dir().join(format!("openline-nats-tls-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
-    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let certificate = parameters.self_signed(&key).unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (ca, key_file) = (dir.join("ca.pem"), dir.join("key.pem"));
-    std::fs::write(&ca, certificate.pem()).unwrap();
-    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+    std::fs::write(&ca, made.cert.pem()).unwrap();
+    std::fs::write(&key_file, made.signing_key.serialize_pem()).unwrap();
     let (ca_name, key_name) = (ca.to_str().unwrap(), key_file.to_str().unwrap());
     let server = NatsServer::with(&["-js", "--tls", "--tlscert", ca_name, "--tlskey", key_name]);
     let url = format!("tls://localhost:{}", server.port());
