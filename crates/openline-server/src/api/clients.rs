@@ -7,9 +7,12 @@ use std::sync::Arc;
 use openline_engine::{Hub, SessionKey};
 use openline_protocol::{ChannelName, ErrorCode, Fault, limits};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
+use super::everywhere::{Everywhere, everywhere, unknown};
 use super::fields::Fields;
-use super::json;
+use super::{json, raw};
+use crate::cluster::{Answer, Name, Question, Row};
 use crate::exchange::Seat;
 use crate::metrics::Transport;
 use crate::node::Node;
@@ -26,9 +29,11 @@ const NAME_BYTES_MAX: usize = limits::CHANNEL_BYTES_MAX;
 
 #[derive(Debug, Serialize)]
 struct Clients<'a> {
-    clients: &'a [Client],
+    clients: Vec<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [String],
 }
 
 /// A client, as in a list.
@@ -36,6 +41,9 @@ struct Clients<'a> {
 #[serde(rename_all = "camelCase")]
 struct Client {
     client_id: Arc<str>,
+    /// The name of its node, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<Box<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<Arc<str>>,
     #[serde(serialize_with = "transport_name")]
@@ -62,12 +70,12 @@ struct OneClient {
 }
 
 /// Which clients are asked for.
-struct Wanted {
-    user: Option<String>,
-    channel: Option<ChannelName>,
-    after: Option<String>,
+pub(super) struct Wanted {
+    pub(super) user: Option<String>,
+    pub(super) channel: Option<ChannelName>,
+    pub(super) after: Option<String>,
     /// The first so many by their names.
-    count: usize,
+    pub(super) count: usize,
 }
 
 pub(super) async fn clients(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
@@ -75,30 +83,75 @@ pub(super) async fn clients(node: &Node, fields: &Fields<'_>) -> Result<String, 
         usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, CLIENTS_PAGE_MAX)
     });
     let channel = fields.name("channel", NAME_BYTES_MAX)?;
-    let wanted = Wanted {
+    let question = Question::Clients {
         user: fields.name("user", NAME_BYTES_MAX)?,
-        channel: channel.map(|name| super::fields::channel(&name)).transpose()?,
+        channel: channel.map(|name| super::fields::channel(&name)).transpose()?.map(Name),
         after: fields.name("after", NAME_BYTES_MAX)?,
-        count: limit + 1,
+        // One more than is shown tells whether there is a next page.
+        count: u32::try_from(limit + 1).unwrap_or(u32::MAX),
     };
+    let Everywhere { answers, missing } = everywhere(node, question).await?;
+    let mut found = rows(answers);
+    let is_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().map(|row| row.key.clone()).filter(|_| is_more);
+    let clients = found.into_iter().map(|row| raw(row.json)).collect();
+    Ok(json(&Clients { clients, next: next.as_deref(), missing: &missing }))
+}
+
+/// Those of this node.
+pub(super) async fn find(node: &Node, wanted: Wanted) -> Result<Vec<Row>, Fault> {
+    let count = wanted.count.min(CLIENTS_PAGE_MAX + 1);
+    let wanted = Wanted { count, ..wanted };
     let found = look(node.exchange.shards(), move |hub| wanted.find(hub)).await;
     let mut found: Vec<Client> = found.ok_or_else(no_answer)?.into_iter().flatten().collect();
     found.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
-    let is_more = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().map(|client| &*client.client_id);
-    Ok(json(&Clients { clients: &found, next: last.filter(|_| is_more) }))
+    found.truncate(count);
+    let name = node_name(node);
+    let row = |client: Client| {
+        let key = client.client_id.to_string();
+        Row { key, json: json(&Client { node: name.clone(), ..client }) }
+    };
+    Ok(found.into_iter().map(row).collect())
+}
+
+/// The client of this node that has an id.
+pub(super) async fn find_one(node: &Node, client: &str) -> Result<Vec<Row>, Fault> {
+    let (name, now) = (client.to_owned(), node.exchange.clock.now_ms());
+    let read = move |hub: &Hub<Seat>| OneClient::read(hub, hub.client(&name)?, now);
+    let found = look(node.exchange.shards(), read).await;
+    let found = found.ok_or_else(no_answer)?.into_iter().flatten();
+    let row = |mut found: OneClient| {
+        found.client.node = node_name(node);
+        Row { key: client.to_owned(), json: json(&found) }
+    };
+    Ok(found.map(row).take(1).collect())
+}
+
+/// What several nodes found, in one order.
+fn rows(answers: Vec<Answer>) -> Vec<Row> {
+    let of_node = |answer| match answer {
+        Answer::Rows(rows) => rows,
+        _ => Vec::new(),
+    };
+    let mut rows: Vec<Row> = answers.into_iter().flat_map(of_node).collect();
+    rows.sort_unstable();
+    rows.dedup_by(|a, b| a.key == b.key);
+    rows
+}
+
+/// What a client is told with about its node: nothing where there is one.
+fn node_name(node: &Node) -> Option<Box<str>> {
+    node.cluster().map(|_| node.name.clone())
 }
 
 pub(super) async fn client(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let name = fields.name("client", NAME_BYTES_MAX)?;
     let name = name.ok_or_else(|| super::bad("client needs `client`"))?;
-    let now = node.exchange.clock.now_ms();
-    let read = move |hub: &Hub<Seat>| OneClient::read(hub, hub.client(&name)?, now);
-    let found = look(node.exchange.shards(), read).await;
-    let found = found.ok_or_else(no_answer)?.into_iter().flatten().next();
-    let missing = || Fault::new(ErrorCode::NotFound, "there is no client of this id here");
-    Ok(json(&found.ok_or_else(missing)?))
+    let Everywhere { answers, missing } =
+        everywhere(node, Question::Client { client: name }).await?;
+    let found = rows(answers).into_iter().next();
+    Ok(found.ok_or_else(|| unknown("client of this id here", &missing))?.json)
 }
 
 impl Wanted {
@@ -134,6 +187,7 @@ impl Client {
         let seat = hub.line(key)?;
         Some(Self {
             client_id: hub.client_of(key)?.clone(),
+            node: None,
             user: seat.identity.as_ref().and_then(|identity| identity.user.clone()),
             transport: seat.transport,
             address: seat.address,

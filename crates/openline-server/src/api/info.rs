@@ -23,6 +23,23 @@ struct Info<'a> {
     level: &'static str,
     history: Kept<'a>,
     limits: Limits,
+    nodes: Vec<NodeInfo>,
+}
+
+/// One of the nodes that share the broker.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NodeInfo {
+    id: String,
+    name: String,
+    version: String,
+    /// Milliseconds.
+    uptime: u64,
+    clients: u64,
+    channels: u64,
+    /// In milliseconds since 1970; of other nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_heard: Option<u64>,
 }
 
 /// What is kept of all channels.
@@ -93,5 +110,32 @@ pub(super) fn info(node: &Node) -> String {
             event_bytes: limits::EVENT_BYTES_MAX,
             key_bytes: limits::KEY_BYTES_MAX,
         },
+        nodes: nodes(node),
     })
+}
+
+/// This node and those that it hears.
+fn nodes(node: &Node) -> Vec<NodeInfo> {
+    let exchange = &node.exchange;
+    let uptime = u64::try_from(exchange.clock.uptime().as_millis()).unwrap_or(u64::MAX);
+    let this = NodeInfo {
+        id: node.id.to_string(),
+        name: node.name.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime,
+        clients: exchange.shards().iter().map(|shard| shard.hub().len() as u64).sum(),
+        channels: exchange.occupancy().0,
+        last_heard: None,
+    };
+    let others = node.cluster().map(|cluster| cluster.others()).unwrap_or_default();
+    let others = others.into_iter().map(|other| NodeInfo {
+        id: other.node.to_string(),
+        name: other.about.name,
+        version: other.about.version,
+        uptime: exchange.clock.now_ms().saturating_sub(other.about.started),
+        clients: other.about.clients,
+        channels: other.about.channels,
+        last_heard: Some(other.heard_ms),
+    });
+    std::iter::once(this).chain(others).collect()
 }

@@ -3,10 +3,12 @@
 use openline_protocol::{ErrorCode, Fault, close, limits};
 use serde::Serialize;
 
+use super::everywhere::{Everywhere, everywhere};
 use super::fields::Fields;
 use super::{bad, json};
 use crate::auth::{RevocationsFull, Subject};
 use crate::clock::Clock;
+use crate::cluster::{Answer, Question, Revoked, Why};
 use crate::exchange::Ending;
 use crate::node::Node;
 use crate::session::{Expelled, Whom};
@@ -40,18 +42,22 @@ const RETRY_AFTER_MS_MAX: u64 = 24 * 3600 * 1000;
 const REVOKED_FOR_SECONDS: u64 = 30 * 24 * 3600;
 
 #[derive(Debug, Serialize)]
-struct Disconnected {
-    lines: usize,
+struct Disconnected<'a> {
+    lines: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
-struct Revoked {
-    lines: usize,
+struct TakenBack<'a> {
+    lines: u64,
     /// In milliseconds since 1970, as all times in answers.
     until: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [String],
 }
 
-pub(super) fn disconnect(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
+pub(super) async fn disconnect(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let whom = whom(fields)?;
     let code = match fields.unsigned("code", u16::MAX.into())? {
         None => close::KICKED,
@@ -61,7 +67,6 @@ pub(super) fn disconnect(node: &Node, fields: &Fields<'_>) -> Result<String, Fau
         })?,
     };
     let reason = fields.name("reason", REASON_BYTES_MAX)?.unwrap_or_else(|| "kicked".to_owned());
-    let lines = count(node, &whom);
     let mut ending = Ending::new(code, reason);
     if let Some(ms) = fields.unsigned("retryAfter", RETRY_AFTER_MS_MAX)? {
         if ending.retry_after_ms.is_none() {
@@ -72,11 +77,27 @@ pub(super) fn disconnect(node: &Node, fields: &Fields<'_>) -> Result<String, Fau
         }
         ending = ending.retry_after(ms);
     }
-    node.expel(Expelled::new(whom, ending));
-    Ok(json(&Disconnected { lines }))
+    let question = Question::Expel { whom, why: Why::from(&ending) };
+    let Everywhere { answers, missing } = everywhere(node, question).await?;
+    Ok(json(&Disconnected { lines: sum(&answers), missing: &missing }))
 }
 
-pub(super) fn revoke(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
+/// Ends lines of this node.
+pub(super) fn expel(node: &Node, whom: Whom, ending: Ending) -> Answer {
+    let lines = count(node, &whom);
+    node.expel(Expelled::new(whom, ending));
+    Answer::Lines(lines as u64)
+}
+
+fn sum(answers: &[Answer]) -> u64 {
+    let lines = answers.iter().map(|answer| match answer {
+        Answer::Lines(lines) => *lines,
+        _ => 0,
+    });
+    lines.sum()
+}
+
+pub(super) async fn revoke(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let whom = whom(fields)?;
     let now = Clock::wall_seconds();
     let until = match fields.unsigned("until", u64::MAX)? {
@@ -91,16 +112,33 @@ pub(super) fn revoke(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> 
         Whom::Client(client) => Subject::Client(client.as_str().into()),
         Whom::User(user) => Subject::User(user.as_str().into()),
         Whom::Token(token) => Subject::Token(token.as_str().into()),
-        Whom::Line(_) => return Err(Fault::new(ErrorCode::Internal, "lines have no tokens")),
+        Whom::Line(_) | Whom::Revoked => {
+            return Err(Fault::new(ErrorCode::Internal, "lines have no tokens"));
+        }
     };
+    let ending = Ending::new(close::INVALID_AUTH, "token revoked");
+    let revoked = Revoked { subject: subject.into(), since: now, until };
+    let question = Question::Revoke { revoked, whom, why: Why::from(&ending) };
+    let Everywhere { answers, missing } = everywhere(node, question).await?;
+    let until = until.saturating_mul(1000);
+    Ok(json(&TakenBack { lines: sum(&answers), until, missing: &missing }))
+}
+
+/// Takes something back on this node.
+pub(super) fn take_back(
+    node: &Node,
+    revoked: Revoked,
+    whom: Whom,
+    ending: Ending,
+) -> Result<Answer, Fault> {
+    let Revoked { subject, since, until } = revoked;
     // Before the lines end, so that none comes back.
-    node.verifier.revocations().revoke(subject, now, until).map_err(|full| match full {
+    let revocations = node.verifier.revocations();
+    revocations.revoke(subject.into(), since, until).map_err(|full| match full {
         RevocationsFull::Full => Fault::new(ErrorCode::Overloaded, full.to_string()),
         RevocationsFull::Name => bad(full.to_string()),
     })?;
-    let lines = count(node, &whom);
-    node.expel(Expelled::new(whom, Ending::new(close::INVALID_AUTH, "token revoked")));
-    Ok(json(&Revoked { lines, until: until.saturating_mul(1000) }))
+    Ok(expel(node, whom, ending))
 }
 
 /// The one of the three that is given.
@@ -128,6 +166,7 @@ fn count(node: &Node, whom: &Whom) -> usize {
                     hub.lines().filter_map(|(_, seat)| seat.identity.as_ref()?.token_id.as_ref());
                 tokens.filter(|id| ***id == **token).count()
             }
+            Whom::Revoked => 0,
             Whom::Line(number) => hub.lines().filter(|(_, seat)| seat.number == *number).count(),
         }
     });

@@ -6,6 +6,7 @@
 //! another origin read it: a key in a page is a key in everybody's hands.
 
 mod clients;
+mod everywhere;
 mod fields;
 mod info;
 mod key;
@@ -27,11 +28,13 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use openline_protocol::{ErrorCode, Fault};
 use openline_ws::Rejection;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::node::Node;
 use fields::Fields;
 use route::{Operation, Route};
 
+pub(crate) use everywhere::answer_here;
 pub(crate) use metrics::metrics;
 
 /// Where the API is.
@@ -97,13 +100,13 @@ async fn perform(
         Operation::Broadcast => publish::broadcast(node, fields, headers).await,
         Operation::History => read::history(node, fields).await,
         Operation::ClearHistory => read::clear_history(node, fields).await,
-        Operation::Presence => read::presence(node, fields),
-        Operation::Channels => read::channels(node, fields),
+        Operation::Presence => read::presence(node, fields).await,
+        Operation::Channels => read::channels(node, fields).await,
         Operation::Channel => read::channel_details(node, fields).await,
         Operation::Clients => clients::clients(node, fields).await,
         Operation::Client => clients::client(node, fields).await,
-        Operation::Disconnect => lines::disconnect(node, fields),
-        Operation::Revoke => lines::revoke(node, fields),
+        Operation::Disconnect => lines::disconnect(node, fields).await,
+        Operation::Revoke => lines::revoke(node, fields).await,
         Operation::Info => Ok(info::info(node)),
     }
 }
@@ -160,4 +163,8 @@ fn bad(message: impl Into<String>) -> Fault {
 
 fn json(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("text keys, and nothing that fails by itself")
+}
+
+fn raw(text: String) -> Box<RawValue> {
+    RawValue::from_string(text).expect("it was checked to be one JSON value")
 }

@@ -1,14 +1,17 @@
 //! `history`, `presence`, `channels`, `channel`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use openline_engine::Query;
-use openline_protocol::{Data, ErrorCode, Fault, Format, Member, Publication};
+use openline_protocol::{ChannelName, Data, ErrorCode, Fault, Format, Member, Publication};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::everywhere::{Everywhere, everywhere};
 use super::fields::{Fields, channel};
-use super::json;
+use super::{json, raw};
+use crate::cluster::{Answer, Name, Question};
 use crate::exchange::PAGE;
 use crate::node::Node;
 use crate::session::no_such_position;
@@ -34,6 +37,8 @@ struct Presence<'a> {
     count: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -57,6 +62,8 @@ struct Channels<'a> {
     channels: Vec<ChannelBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -76,6 +83,8 @@ struct OneChannel<'a> {
     /// Where it keeps history.
     #[serde(skip_serializing_if = "Option::is_none")]
     history: Option<Kept>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    missing: &'a [String],
 }
 
 #[derive(Debug, Serialize)]
@@ -120,7 +129,7 @@ pub(super) async fn clear_history(node: &Node, fields: &Fields<'_>) -> Result<St
     Ok("{}".to_owned())
 }
 
-pub(super) fn presence(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
+pub(super) async fn presence(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let channel = fields.channel()?;
     if !node.exchange.namespace(&channel)?.presence {
         let message = format!("{channel} keeps no presence");
@@ -129,17 +138,18 @@ pub(super) fn presence(node: &Node, fields: &Fields<'_>) -> Result<String, Fault
     let after = fields.name("after", NAME_BYTES_MAX)?;
     let limit = fields.unsigned("limit", u32::MAX.into())?;
     let limit = limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
-    let page = node.exchange.members(&channel, after.as_deref(), limit);
+    let (page, missing) = node.exchange.all_members(&channel, after.as_deref(), limit).await;
     Ok(json(&Presence {
         channel: channel.as_str(),
         members: page.members.iter().map(member).collect(),
         count: page.count,
         next: page.next.as_deref(),
+        missing: &missing,
     }))
 }
 
 /// Channels that have subscribers. Others may have a history all the same.
-pub(super) fn channels(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
+pub(super) async fn channels(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let prefix = fields.text("prefix")?.unwrap_or_default();
     if !prefix.is_empty() {
         // No channel can begin with what is no name.
@@ -149,7 +159,18 @@ pub(super) fn channels(node: &Node, fields: &Fields<'_>) -> Result<String, Fault
     let limit = fields.unsigned("limit", u32::MAX.into())?.map_or(CHANNELS_PAGE_MAX, |limit| {
         usize::try_from(limit).unwrap_or(usize::MAX).clamp(1, CHANNELS_PAGE_MAX)
     });
-    let mut found = node.exchange.channels(&prefix, after.as_deref(), limit + 1);
+    // One more than is shown tells whether there is a next page.
+    let count = u32::try_from(limit + 1).unwrap_or(u32::MAX);
+    let question = Question::Channels { prefix, after, count };
+    let Everywhere { answers, missing } = everywhere(node, question).await?;
+    let mut sums: BTreeMap<ChannelName, u64> = BTreeMap::new();
+    for answer in answers {
+        let Answer::Channels(channels) = answer else { continue };
+        for (Name(channel), subscribers) in channels {
+            *sums.entry(channel).or_default() += subscribers;
+        }
+    }
+    let mut found: Vec<_> = sums.into_iter().collect();
     let is_more = found.len() > limit;
     found.truncate(limit);
     let listed = found.iter().map(|(channel, subscribers)| ChannelBody {
@@ -157,7 +178,8 @@ pub(super) fn channels(node: &Node, fields: &Fields<'_>) -> Result<String, Fault
         subscribers: *subscribers,
     });
     let last = found.last().map(|(channel, _)| channel.as_str());
-    Ok(json(&Channels { channels: listed.collect(), next: last.filter(|_| is_more) }))
+    let next = last.filter(|_| is_more);
+    Ok(json(&Channels { channels: listed.collect(), next, missing: &missing }))
 }
 
 /// What there is of a channel, whether or not somebody subscribes to it.
@@ -169,10 +191,18 @@ pub(super) async fn channel_details(node: &Node, fields: &Fields<'_>) -> Result<
         0 => None,
         _ => exchange.broker().extent(&channel).await.map_err(|error| error.fault())?,
     };
+    let question = Question::Channel { channel: Name(channel.clone()) };
+    let Everywhere { answers, missing } = everywhere(node, question).await?;
+    let counts = answers.iter().map(|answer| match answer {
+        Answer::Channel { subscribers, members } => (*subscribers, *members),
+        _ => (0, 0),
+    });
+    let (subscribers, members) = counts.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
     Ok(json(&OneChannel {
         channel: channel.as_str(),
-        subscribers: exchange.subscribers(&channel),
-        members: namespace.presence.then(|| exchange.member_count(&channel)),
+        subscribers,
+        members: namespace.presence.then_some(members),
+        missing: &missing,
         history: kept.map(|kept| Kept {
             messages: kept.entries,
             bytes: kept.bytes,
@@ -214,8 +244,4 @@ fn data(data: &Data) -> Box<RawValue> {
             raw(json(&base64::engine::general_purpose::STANDARD.encode(bytes)))
         }
     }
-}
-
-fn raw(text: String) -> Box<RawValue> {
-    RawValue::from_string(text).expect("it was checked to be one JSON value")
 }

@@ -16,7 +16,9 @@ use super::client::Client;
 use super::namespace::Namespace;
 use super::payload::Payload;
 use super::reply::Refusal;
+use crate::cluster::{self, Addressed, Message, Name};
 use crate::exchange::{Fanout, Seat, history};
+use crate::node::Node;
 use crate::shard::ShardMessage;
 
 /// Whom something is for. Made by [`Context::to`](super::Context::to) and its like.
@@ -136,35 +138,23 @@ impl Audience {
 
     /// To whom it is for now, by way of the threads.
     fn mail(&self, event: &str, data: Data) -> Result<(), Refusal> {
-        let exchange = &self.namespace.node().exchange;
+        let node = self.namespace.node();
         let to = self.resolve()?;
-        let timestamp = exchange.clock.now_ms();
-        let publication = |channel: &ChannelName| {
-            let event = (event != "message").then(|| ByteString::from(event));
-            let (channel, data) = (channel.clone(), data.clone());
-            let (position, prev_tag, from) = (None, 0, None);
-            Publication { channel, event, data, position, prev_tag, timestamp, from }
-        };
-        let of_no_channel = || {
-            let (event, data) = (event.into(), data.clone());
-            Broadcast::Event(Arc::new(Event { event, data }))
-        };
-        let letters = match &to.rooms {
-            None => vec![of_no_channel()],
-            Some(rooms) if BUILT_IN_TYPES.contains(&event) => {
-                rooms.iter().map(|_| of_no_channel()).chain([of_no_channel()]).collect()
-            }
-            Some(rooms) => rooms
-                .iter()
-                .map(|room| Broadcast::Publication(Arc::new(publication(room))))
-                .chain([of_no_channel()])
-                .collect(),
-        };
-        let is_volatile = self.is_volatile;
-        let mailing = Arc::new(Mailing { to, letters, is_volatile });
-        for shard in exchange.shards() {
-            shard.inbox.put([ShardMessage::Mailing(mailing.clone())]);
+        let timestamp = node.exchange.clock.now_ms();
+        if let Some(cluster) = node.cluster() {
+            let sent = cluster.cast(&Message::Mail {
+                to: to.addressed(),
+                event: event.to_owned(),
+                data: cluster::Payload::from(&data),
+                is_volatile: self.is_volatile,
+                timestamp,
+            });
+            sent.map_err(|_| {
+                let message = "it is too long for the other nodes; send less than 1 MiB at a time";
+                Refusal::new(ErrorCode::TooLarge.as_str(), message)
+            })?;
         }
+        Mailing::new(to, event, &data, self.is_volatile, timestamp).post(node);
         Ok(())
     }
 
@@ -214,8 +204,17 @@ impl Audience {
     /// As [`Context::join`](super::Context::join).
     pub async fn join(&self, room: &str) -> Result<(), Refusal> {
         let channel = self.namespace.channel(room)?;
+        self.move_elsewhere(&channel, true)?;
         for client in self.clients()? {
             super::rooms::join(&client, &channel, 0, |_| {}).await?;
+        }
+        Ok(())
+    }
+
+    fn move_elsewhere(&self, channel: &ChannelName, join: bool) -> Result<(), Refusal> {
+        if let Some(cluster) = self.namespace.node().cluster() {
+            let (to, room) = (self.resolve()?.addressed(), Name(channel.clone()));
+            let _ = cluster.cast(&Message::Move { to, room, join });
         }
         Ok(())
     }
@@ -226,6 +225,7 @@ impl Audience {
     /// When a room has no name.
     pub fn leave(&self, room: &str) -> Result<(), Refusal> {
         let channel = self.namespace.channel(room)?;
+        self.move_elsewhere(&channel, false)?;
         for client in self.clients()? {
             super::rooms::leave(&client, &channel);
         }
@@ -237,6 +237,10 @@ impl Audience {
     /// # Errors
     /// When a room has no name.
     pub fn disconnect(&self, reason: &str) -> Result<(), Refusal> {
+        if let Some(cluster) = self.namespace.node().cluster() {
+            let (to, reason) = (self.resolve()?.addressed(), reason.to_owned());
+            let _ = cluster.cast(&Message::Dismiss { to, reason });
+        }
         for client in self.clients()? {
             super::Context::new(client, ByteString::new()).disconnect(reason);
         }
@@ -244,14 +248,7 @@ impl Audience {
     }
 
     fn clients(&self) -> Result<Vec<Arc<Client>>, Refusal> {
-        let to = self.resolve()?;
-        let mut clients = Vec::new();
-        for shard in self.namespace.node().exchange.shards() {
-            let hub = shard.hub();
-            let keys = to.keys(&hub).into_iter().map(|(key, _)| key);
-            clients.extend(keys.filter_map(|key| hub.line(key)?.app.clone()));
-        }
-        Ok(clients)
+        Ok(self.resolve()?.clients(self.namespace.node()))
     }
 
     fn resolve(&self) -> Result<To, Refusal> {
@@ -299,6 +296,40 @@ pub(super) async fn ask(
     }
 }
 
+/// Another node says something to an audience.
+pub(crate) fn hear_mail(
+    node: &Node,
+    to: Addressed,
+    event: &str,
+    data: &Data,
+    is_volatile: bool,
+    timestamp: u64,
+) {
+    Mailing::new(To::of(to), event, data, is_volatile, timestamp).post(node);
+}
+
+/// Another node sends an audience away.
+pub(crate) fn hear_dismiss(node: &Node, to: Addressed, reason: &str) {
+    for client in To::of(to).clients(node) {
+        super::Context::new(client, ByteString::new()).disconnect(reason);
+    }
+}
+
+/// Another node puts an audience into a room, or takes it out of it.
+pub(crate) fn hear_move(node: &Node, to: Addressed, room: ChannelName, join: bool) {
+    let clients = To::of(to).clients(node);
+    node.operator.runtime().spawn(async move {
+        for client in clients {
+            if join {
+                // As on the node that asked, who cannot join does not.
+                let _ = super::rooms::join(&client, &room, 0, |_| {}).await;
+            } else {
+                super::rooms::leave(&client, &room);
+            }
+        }
+    });
+}
+
 /// Whom something is for, in the words of the engine.
 #[derive(Debug)]
 struct To {
@@ -311,6 +342,40 @@ struct To {
 }
 
 impl To {
+    /// In the words of nodes.
+    fn addressed(&self) -> Addressed {
+        let names = |channels: &[ChannelName]| channels.iter().cloned().map(Name).collect();
+        Addressed {
+            namespace: self.namespace.to_string(),
+            rooms: self.rooms.as_deref().map(names),
+            clients: self.clients.clone(),
+            except_rooms: names(&self.except_rooms),
+            except_clients: self.except_clients.clone(),
+        }
+    }
+
+    fn of(addressed: Addressed) -> Self {
+        let channels = |names: Vec<Name>| names.into_iter().map(|Name(channel)| channel).collect();
+        Self {
+            namespace: addressed.namespace.into(),
+            rooms: addressed.rooms.map(channels),
+            clients: addressed.clients,
+            except_rooms: channels(addressed.except_rooms),
+            except_clients: addressed.except_clients,
+        }
+    }
+
+    /// Those of a node.
+    fn clients(&self, node: &Node) -> Vec<Arc<Client>> {
+        let mut clients = Vec::new();
+        for shard in node.exchange.shards() {
+            let hub = shard.hub();
+            let keys = self.keys(&hub).into_iter().map(|(key, _)| key);
+            clients.extend(keys.filter_map(|key| hub.line(key)?.app.clone()));
+        }
+        clients
+    }
+
     /// Those of a thread, each once, with the number of the room by which it is meant, or that behind
     /// the last where it is meant by its id.
     fn keys(&self, hub: &Hub<Seat>) -> Vec<(SessionKey, usize)> {
@@ -351,6 +416,39 @@ pub(crate) struct Mailing {
 }
 
 impl Mailing {
+    fn new(to: To, event: &str, data: &Data, is_volatile: bool, timestamp: u64) -> Self {
+        let publication = |channel: &ChannelName| {
+            let event = (event != "message").then(|| ByteString::from(event));
+            let (channel, data) = (channel.clone(), data.clone());
+            let (position, prev_tag, from) = (None, 0, None);
+            Publication { channel, event, data, position, prev_tag, timestamp, from }
+        };
+        let of_no_channel = || {
+            let (event, data) = (event.into(), data.clone());
+            Broadcast::Event(Arc::new(Event { event, data }))
+        };
+        let letters = match &to.rooms {
+            None => vec![of_no_channel()],
+            Some(rooms) if BUILT_IN_TYPES.contains(&event) => {
+                rooms.iter().map(|_| of_no_channel()).chain([of_no_channel()]).collect()
+            }
+            Some(rooms) => rooms
+                .iter()
+                .map(|room| Broadcast::Publication(Arc::new(publication(room))))
+                .chain([of_no_channel()])
+                .collect(),
+        };
+        Self { to, letters, is_volatile }
+    }
+
+    /// Hands it to all threads of this node.
+    fn post(self, node: &Node) {
+        let mailing = Arc::new(self);
+        for shard in node.exchange.shards() {
+            shard.inbox.put([ShardMessage::Mailing(mailing.clone())]);
+        }
+    }
+
     /// Hands it to those of a thread. Each encoding is written once.
     pub(crate) fn deliver(&self, hub: &Hub<Seat>, fanout: &mut Fanout<'_>) {
         let mut batches = std::collections::HashMap::new();

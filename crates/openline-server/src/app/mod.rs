@@ -53,7 +53,7 @@ pub use namespace::Namespace;
 pub use payload::{Binary, Payload};
 pub use reply::{Answer, BuiltIn, IntoReply, Refusal};
 
-pub(crate) use audience::Mailing;
+pub(crate) use audience::{Mailing, hear_dismiss, hear_mail, hear_move};
 pub(crate) use client::{Client, Handshake};
 pub(crate) use doors::{Doors, Endpoint, Wire};
 pub(crate) use handlers::{Set, unknown_event};

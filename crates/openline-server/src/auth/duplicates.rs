@@ -2,6 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Two lines of a user that begin on two nodes within this time have come at the same time.
+const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// The policy for a user's second line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,12 +31,24 @@ pub(crate) enum Entrance {
     Refused,
 }
 
+/// What becomes of a user's line when the user has opened another on another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Yield {
+    /// There is none.
+    Nothing,
+    /// This one is to be closed with 4001; its own [`UserLines::leave`] then changes nothing.
+    Ends(u64),
+    /// Both have come at the same time, and this one stays.
+    Stays,
+}
+
 /// Which line each user has. Shared by all threads, but touched only when a line learns its user
 /// and when it ends; under [`Duplicates::Allow`] it holds nothing. As large as the number of lines.
 #[derive(Debug, Default)]
 pub(crate) struct UserLines {
     policy: Duplicates,
-    lines: Mutex<HashMap<Arc<str>, u64>>,
+    /// With the time when it learned whose it is.
+    lines: Mutex<HashMap<Arc<str>, (u64, Instant)>>,
 }
 
 impl UserLines {
@@ -45,12 +63,32 @@ impl UserLines {
         }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         match lines.get(user) {
-            Some(other) if *other == line => Entrance::Open,
+            Some((other, _)) if *other == line => Entrance::Open,
             Some(_) if self.policy == Duplicates::Refuse => Entrance::Refused,
-            _ => match lines.insert(user.clone(), line) {
-                Some(other) => Entrance::Replaces(other),
+            _ => match lines.insert(user.clone(), (line, Instant::now())) {
+                Some((other, _)) => Entrance::Replaces(other),
                 None => Entrance::Open,
             },
+        }
+    }
+
+    /// Whether a user's new line ends those on other nodes.
+    pub(crate) fn replaces(&self) -> bool {
+        self.policy == Duplicates::Replace
+    }
+
+    /// The user has a line on another node now. Of two that come at the same time the other stays if
+    /// `other_wins`.
+    pub(crate) fn yield_line(&self, user: &str, other_wins: bool) -> Yield {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        match lines.get(user) {
+            None => Yield::Nothing,
+            Some((_, since)) if since.elapsed() < SAME_TIME && !other_wins => Yield::Stays,
+            Some((line, _)) => {
+                let line = *line;
+                lines.remove(user);
+                Yield::Ends(line)
+            }
         }
     }
 
@@ -60,7 +98,7 @@ impl UserLines {
             return;
         }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.get(user) == Some(&line) {
+        if lines.get(user).is_some_and(|(own, _)| *own == line) {
             lines.remove(user);
         }
     }
@@ -91,6 +129,19 @@ mod tests {
         lines.leave("u", 3);
         assert_eq!(lines.enter(&user, 4), Entrance::Open);
         assert_eq!(lines.enter(&"v".into(), 5), Entrance::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_yields_to_a_later_one_elsewhere_and_of_two_at_once_one_stays() {
+        let lines = UserLines::new(Duplicates::Replace);
+        assert_eq!(lines.yield_line("u", true), Yield::Nothing);
+        lines.enter(&"u".into(), 1);
+        assert_eq!(lines.yield_line("u", false), Yield::Stays);
+        assert_eq!(lines.yield_line("u", true), Yield::Ends(1));
+        assert_eq!(lines.yield_line("u", true), Yield::Nothing);
+        lines.enter(&"u".into(), 2);
+        tokio::time::advance(SAME_TIME).await;
+        assert_eq!(lines.yield_line("u", false), Yield::Ends(2));
     }
 
     #[test]

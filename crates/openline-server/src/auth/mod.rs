@@ -36,7 +36,7 @@ mod verifier_tests;
 pub(crate) use api_keys::ApiKeys;
 pub(crate) use claims::Identity;
 pub(crate) use credential::find_credential;
-pub(crate) use duplicates::{Duplicates, Entrance, UserLines};
+pub(crate) use duplicates::{Duplicates, Entrance, UserLines, Yield};
 pub(crate) use error::AuthError;
 pub(crate) use grants::{Action, Actions, Grants};
 pub(crate) use jwks::{Fetch, Fetched};

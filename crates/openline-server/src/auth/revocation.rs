@@ -16,7 +16,7 @@ const ENTRIES_MAX: usize = 100_000;
 const NAME_BYTES_MAX: usize = 255;
 
 /// What is taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Subject {
     /// The token with this `jti`.
     Token(Arc<str>),
@@ -85,6 +85,43 @@ impl Revocations {
         // After the entry: whoever sees the new number finds the entry.
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    /// Whether this subject is taken back at least from then and until then.
+    pub(crate) fn has(&self, subject: &Subject, since: u64, until: u64) -> bool {
+        let table = self.read();
+        let entry = match subject {
+            Subject::Token(name) => table.tokens.get(name),
+            Subject::User(name) => table.users.get(name),
+            Subject::Client(name) => table.clients.get(name),
+        };
+        entry.is_some_and(|entry| entry.since >= since && entry.until >= until)
+    }
+
+    /// What is taken back at this time, the first so many behind `after`, and whether there is more.
+    pub(crate) fn page(
+        &self,
+        after: Option<&Subject>,
+        count: usize,
+        now: u64,
+    ) -> (Vec<(Subject, u64, u64)>, bool) {
+        let table = self.read();
+        let of = |map: &HashMap<Arc<str>, Entry>, subject: fn(Arc<str>) -> Subject| {
+            let entries = map.iter().filter(|(_, entry)| entry.holds(now));
+            let entries = entries.map(|(name, entry)| (subject(name.clone()), *entry));
+            entries.filter(|(subject, _)| after.is_none_or(|after| subject > after)).collect()
+        };
+        let mut all: Vec<(Subject, Entry)> = of(&table.tokens, Subject::Token);
+        all.append(&mut of(&table.users, Subject::User));
+        all.append(&mut of(&table.clients, Subject::Client));
+        drop(table);
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let more = all.len() > count;
+        all.truncate(count);
+        (
+            all.into_iter().map(|(subject, entry)| (subject, entry.since, entry.until)).collect(),
+            more,
+        )
     }
 
     /// A number that changes with each revocation.
@@ -244,6 +281,31 @@ mod tests {
             assert_eq!(refused, Err(RevocationsFull::Name));
         }
         assert_eq!(revocations.generation(), after);
+    }
+
+    #[test]
+    fn pages_name_everything_that_holds() {
+        let revocations = Revocations::default();
+        for n in 0..5 {
+            revocations.revoke(Subject::Token(n.to_string().into()), 0, 200).unwrap();
+            revocations.revoke(Subject::User(n.to_string().into()), 0, 100 + n).unwrap();
+        }
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let (page, more) = revocations.page(after.as_ref(), 3, 102);
+            assert!(
+                page.iter().all(|(subject, since, until)| revocations.has(subject, *since, *until))
+            );
+            seen.extend(page.into_iter().map(|(subject, ..)| subject));
+            after = seen.last().cloned();
+            if !more {
+                break;
+            }
+        }
+        let token = |n: u64| Subject::Token(n.to_string().into());
+        let user = |n: u64| Subject::User(n.to_string().into());
+        assert_eq!(seen, (0..5).map(token).chain((3..5).map(user)).collect::<Vec<_>>());
+        assert!(!revocations.has(&user(3), 0, 104));
     }
 
     #[test]

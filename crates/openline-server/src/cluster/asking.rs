@@ -1,6 +1,6 @@
 //! Asking other nodes who is with them.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ struct State {
 /// A question about channels, to one node or several.
 #[derive(Debug)]
 struct Ask {
-    waiting: BTreeSet<NodeId>,
+    /// The nodes that have not answered, with how many first parts came from each.
+    waiting: BTreeMap<NodeId, u32>,
     channels: Vec<ChannelName>,
     asked_ms: u64,
     tries: u8,
@@ -109,7 +110,8 @@ impl Cluster {
     }
 
     fn ask_all(&self, channel: &ChannelName) -> Option<watch::Receiver<()>> {
-        let waiting: BTreeSet<_> = self.peers().iter().map(|(node, _)| NodeId(node)).collect();
+        let waiting: BTreeMap<_, _> =
+            self.peers().iter().map(|(node, _)| (NodeId(node), 0)).collect();
         if waiting.is_empty() {
             return None;
         }
@@ -144,7 +146,7 @@ impl Cluster {
             return;
         }
         let ask = state.next();
-        let (waiting, asked_ms) = (BTreeSet::from([node]), self.clock.now_ms());
+        let (waiting, asked_ms) = (BTreeMap::from([(node, 0)]), self.clock.now_ms());
         let open = Ask { waiting, channels: channels.clone(), asked_ms, tries: 1, met: None };
         state.asks.insert(ask, open);
         drop(state);
@@ -164,9 +166,24 @@ impl Cluster {
         let _ = self.tell(node, &Message::AskMembers { ask, channels: channels.collect() });
     }
 
-    /// All parts of an answer have begun to come.
-    pub(super) fn hear_answered(&self, from: NodeId, ask: u64) {
-        self.asking.state().settle(ask, from);
+    /// The first part of a channel's members came.
+    pub(super) fn hear_begun(&self, from: NodeId, ask: u64) {
+        let mut state = self.asking.state();
+        let waiting = state.asks.get_mut(&ask).and_then(|ask| ask.waiting.get_mut(&from));
+        if let Some(begun) = waiting {
+            *begun += 1;
+        }
+    }
+
+    /// An answer is complete if so many first parts came. Otherwise it is asked for again in time.
+    pub(super) fn hear_answered(&self, from: NodeId, ask: u64, told: u32) {
+        let mut state = self.asking.state();
+        let begun = state.asks.get(&ask).and_then(|ask| ask.waiting.get(&from).copied());
+        if begun.is_none_or(|begun| begun < told) {
+            return;
+        }
+        state.settle(ask, from);
+        drop(state);
         self.compare_some(from);
     }
 
@@ -229,7 +246,8 @@ impl Cluster {
             }
             ask.tries += 1;
             ask.asked_ms = now;
-            for node in &ask.waiting {
+            for (node, begun) in &mut ask.waiting {
+                *begun = 0;
                 asks.push((*node, *number, ask.channels.clone()));
             }
         }
@@ -244,7 +262,7 @@ impl Cluster {
         }
         for (ask, nodes) in over {
             state.close(ask);
-            for node in nodes {
+            for node in nodes.into_keys() {
                 state.walks.remove(&node);
             }
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use openline_engine::{self as engine, Mark, Part, Roster};
-use openline_protocol::{ChannelName, Member};
+use openline_protocol::{ChannelName, Data, Member};
 
 use super::Cluster;
 use super::message::{Heartbeat, Members, Message, News};
@@ -34,12 +34,24 @@ impl Cluster {
             // Of one that is not known everything is asked for once it is.
             _ if !self.knows(from) => {}
             Message::Members(members) => self.hear_members(node, from, members),
-            Message::Answered { ask } => self.hear_answered(from, ask),
             Message::Counted(counted) => self.hear_counted(node, from, counted),
+            Message::Answered { ask, told } => self.hear_answered(from, ask, told),
             Message::Digest { heads, vacated } => self.hear_digest(node, from, heads, vacated),
-            // Said to those who listen to a channel.
+            Message::Mail { to, event, data, is_volatile, timestamp } => {
+                let data = Data::from(data);
+                crate::app::hear_mail(node, to, &event, &data, is_volatile, timestamp);
+            }
+            Message::Dismiss { to, reason } => crate::app::hear_dismiss(node, to, &reason),
+            Message::Move { to, room, join } => crate::app::hear_move(node, to, room.0, join),
+            Message::Replace { user } => self.hear_replace(node, from, &user),
+            Message::AskRevoked { after } => self.tell_revoked(node, from, after),
+            Message::Revoked { entries, more } => self.hear_revoked(node, from, entries, more),
+            Message::Question { number, question } => {
+                self.answer_question(node, from, number, question);
+            }
+            Message::Answer { number, answer } => self.hear_answer(from, number, answer),
+            // They are said to those who listen to a channel.
             Message::News(_) | Message::Vacated { .. } | Message::Broadcast { .. } => {}
-            _ => {}
         }
     }
 
@@ -74,6 +86,7 @@ impl Cluster {
         // So that it need not wait for the next heartbeat to know this node.
         self.say_hello(from);
         self.tell_all_counted(Some(from));
+        self.learn_from(from);
         if has_rosters {
             self.compare_all(from);
         }
@@ -86,17 +99,21 @@ impl Cluster {
         if let Some(forwards) = &node.forwards {
             forwards.gone(gone);
         }
+        self.learn_no_more(gone);
+        self.inquire_no_more(gone);
         for (channel, due) in self.interest.forget_node(gone, self.clock.now_ms()) {
             node.exchange.tell_change(&channel, Some(due));
         }
     }
 
     /// Something may have been missed: from all others, and by them.
-    pub(super) fn begin_anew(&self) {
+    pub(super) fn begin_anew(&self, node: &Node) {
         self.tell_all_counted(None);
+        let _ = self.cast(&Message::Heartbeat(self.heartbeat(node)));
         let peers: Vec<_> = self.peers().iter().map(|(node, _)| NodeId(node)).collect();
         for peer in peers {
             self.compare_all(peer);
+            self.learn_from(peer);
         }
     }
 
@@ -123,6 +140,9 @@ impl Cluster {
             && !self.is_pulled(from, &channel, after)
         {
             return;
+        }
+        if members.after.is_none() {
+            self.hear_begun(from, members.ask);
         }
         let now = self.clock.now_ms();
         let Some(at) = members.at else {

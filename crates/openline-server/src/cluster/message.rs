@@ -10,8 +10,7 @@ use super::limits::Counted;
 use super::mail::{Addressed, Audible};
 use super::question::{Answer, Question};
 use super::revoked::Revoked;
-use super::wire::{At, Name, Payload, Person, Why};
-use crate::session::Whom;
+use super::wire::{At, Name, Payload, Person};
 
 /// What a message begins with. Nodes of different versions do not understand each other, and count
 /// what they do not understand.
@@ -42,9 +41,11 @@ pub(crate) enum Message {
     },
     /// The answer: a part of the members, in the order of their ids.
     Members(Members),
-    /// The first part of all channels that were asked about has been told.
+    /// The first parts of so many channels that were asked about have been told: all of which there is
+    /// something to tell.
     Answered {
         ask: u64,
+        told: u32,
     },
     /// To those who listen to a channel: who of mine came, changed or went.
     News(News),
@@ -82,10 +83,10 @@ pub(crate) enum Message {
         room: Name,
         join: bool,
     },
-    /// To all: these lines are to end.
-    Expel {
-        whom: Whom,
-        why: Why,
+    /// To all: this user has a line here now and may have one only; or to one that said the same of
+    /// the user: the line here stays.
+    Replace {
+        user: Arc<str>,
     },
     /// To one: what was taken back? Behind the last that I was told.
     AskRevoked {

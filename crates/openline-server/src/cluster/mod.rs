@@ -6,9 +6,11 @@
 //! for again, and all that is said once may come twice.
 
 mod asking;
+mod control;
 mod forward;
 mod hearing;
 mod inbox;
+mod inquiry;
 mod limits;
 mod mail;
 mod message;
@@ -24,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use openline_engine::Peers;
+use openline_engine::{Peer, Peers};
 use openline_protocol::ChannelName;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -33,13 +35,20 @@ use crate::clock::Clock;
 use crate::exchange::Interest;
 use crate::node::Node;
 use asking::Asking;
+use control::Learning;
 use inbox::{Heard, Inbox};
+use inquiry::Inquiries;
 use limits::Limits;
 use message::{Heartbeat, TooLong};
 use telling::Telling;
 
 pub(crate) use forward::{CarriedRequest, Forwards, Handed, HandedOver, NotAnswered};
+
+pub(crate) use mail::Addressed;
 pub(crate) use message::Message;
+pub(crate) use question::{Answer, Question, Row};
+pub(crate) use revoked::Revoked;
+pub(crate) use wire::{Name, Payload, Why};
 
 /// Other nodes. Beyond it a node is not heard.
 const NODES_MAX: usize = 1024;
@@ -64,6 +73,8 @@ pub(crate) struct Cluster {
     telling: Telling,
     asking: Asking,
     limits: Limits,
+    learning: Learning,
+    inquiries: Inquiries,
     counters: Counters,
 }
 
@@ -76,6 +87,15 @@ pub(crate) struct Counters {
     pub(crate) unknown: AtomicU64,
     /// What was too long to be said.
     pub(crate) unsaid: AtomicU64,
+}
+
+/// Another node, as it was heard last.
+#[derive(Debug)]
+pub(crate) struct Other {
+    pub(crate) node: NodeId,
+    pub(crate) about: Heartbeat,
+    /// In milliseconds since 1970.
+    pub(crate) heard_ms: u64,
 }
 
 impl Cluster {
@@ -98,6 +118,8 @@ impl Cluster {
             telling: Telling::default(),
             asking: Asking::default(),
             limits: Limits::default(),
+            learning: Learning::default(),
+            inquiries: Inquiries::default(),
             counters: Counters::default(),
         })
     }
@@ -116,6 +138,17 @@ impl Cluster {
     /// Whether another node is there: heard of, and not gone.
     pub(crate) fn knows(&self, node: NodeId) -> bool {
         self.peers().contains(node.0)
+    }
+
+    /// The other nodes.
+    pub(crate) fn others(&self) -> Vec<Other> {
+        let peers = self.peers();
+        let other = |(node, peer): (u64, &Peer<Heartbeat>)| Other {
+            node: NodeId(node),
+            about: peer.about.clone(),
+            heard_ms: peer.heard,
+        };
+        peers.iter().map(other).collect()
     }
 
     /// Says something to one other node. What is too long is not said, and counted.
@@ -185,8 +218,9 @@ impl Cluster {
         }
         let _ = self.cast(&Message::Heartbeat(self.heartbeat(node)));
         self.ask_again();
+        self.learn_again();
         if ticked.was_frozen {
-            self.begin_anew();
+            self.begin_anew(node);
         }
     }
 
@@ -197,7 +231,7 @@ impl Cluster {
         }
     }
 
-    fn heartbeat(&self, node: &Node) -> Heartbeat {
+    pub(super) fn heartbeat(&self, node: &Node) -> Heartbeat {
         let (channels, rosters) = self.interest.channel_counts();
         let uptime = u64::try_from(self.clock.uptime().as_millis()).unwrap_or(u64::MAX);
         Heartbeat {
@@ -217,7 +251,7 @@ impl Cluster {
             if let Some(forwards) = &node.forwards {
                 forwards.interrupted();
             }
-            self.begin_anew();
+            self.begin_anew(node);
         }
         for _ in 0..AT_A_TIME {
             match self.inbox.take() {

@@ -1,12 +1,14 @@
 //! Questions to all nodes, and their answers.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::revoked::Revoked;
-use super::wire::{Name, Why};
+use super::wire::{Name, Person, Why};
 use crate::session::Whom;
 
-/// What a node is asked. It may come twice, and is done once.
+/// What a node is asked. It may come twice, which is as good as once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Question {
     /// The first so many by their ids, behind `after`.
@@ -31,7 +33,7 @@ pub(crate) enum Question {
     /// The first so many of the node's own, behind `after`.
     Members {
         channel: Name,
-        after: Option<String>,
+        after: Option<Arc<str>>,
         count: u32,
     },
     /// Ends lines.
@@ -50,11 +52,14 @@ pub(crate) enum Question {
 /// What a node answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
-    /// In the order of their keys. `count` is of all that there are, where that is known.
-    Rows {
-        rows: Vec<Row>,
+    /// In the order of their keys.
+    Rows(Vec<Row>),
+    Members {
+        members: Vec<Person>,
+        /// All of the node's own.
         count: u64,
-        more: bool,
+        /// They are complete up to this client; none is to the end.
+        until: Option<Arc<str>>,
     },
     Channels(Vec<(Name, u64)>),
     Channel {
@@ -63,7 +68,7 @@ pub(crate) enum Answer {
     },
     /// So many lines were ended.
     Lines(u64),
-    /// It is not done; says why.
+    /// It is not done, or the answer is not to be had; says why.
     Refused(String),
 }
 

@@ -132,6 +132,7 @@ impl Cluster {
 
     /// Answers who is here on these channels, where that is not known at that point already.
     pub(super) fn answer_members(&self, from: NodeId, ask: u64, channels: Vec<(Name, Option<At>)>) {
+        let mut told = 0;
         for (Name(channel), known) in channels {
             let known = known.map(Mark::from);
             let (mark, is_nobody) = self
@@ -140,9 +141,10 @@ impl Cluster {
                 .unwrap_or((None, true));
             if known != mark && !(known.is_none() && is_nobody) {
                 self.tell_part(from, ask, &channel, None);
+                told += 1;
             }
         }
-        let _ = self.tell(from, &Message::Answered { ask });
+        let _ = self.tell(from, &Message::Answered { ask, told });
     }
 
     /// Tells one node a part of the members that are here.

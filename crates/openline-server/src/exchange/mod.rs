@@ -12,8 +12,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use openline_engine::{
-    Broadcast, Directory, Draft, Effect, History, MemberPage, News, Page, PageLimits, Post, Query,
-    Recovery, Roster, TellLimits,
+    Broadcast, Directory, Draft, Effect, History, MemberPage, News, Page, PageLimits, Part, Post,
+    Query, Recovery, Roster, TellLimits,
 };
 use openline_protocol::{ChannelName, ErrorCode, Fault, Member, Position, Publication, Reason};
 
@@ -342,9 +342,28 @@ impl Exchange {
         after: Option<&str>,
         limit: Option<u32>,
     ) -> MemberPage {
-        let page = self.config.limits.presence_page;
-        let limit = limit.unwrap_or(page).clamp(1, page);
+        let limit = self.page_limit(limit);
         self.interest.stripe(channel).members(channel, after, limit as usize)
+    }
+
+    fn page_limit(&self, limit: Option<u32>) -> u32 {
+        let page = self.config.limits.presence_page;
+        limit.unwrap_or(page).clamp(1, page)
+    }
+
+    /// The members that are on this node, for another.
+    pub(crate) fn own_members(
+        &self,
+        channel: &ChannelName,
+        after: Option<Arc<str>>,
+        limits: &TellLimits,
+    ) -> Option<Part> {
+        self.interest.with_roster(channel, |roster| roster.own_part(after, limits))
+    }
+
+    /// How many members are on this node.
+    pub(crate) fn own_member_count(&self, channel: &ChannelName) -> u64 {
+        self.interest.with_roster(channel, |roster| roster.own_len()).unwrap_or(0)
     }
 
     /// Subscriptions to a channel.

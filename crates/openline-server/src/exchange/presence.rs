@@ -3,12 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openline_engine::{Broadcast, PresenceChange};
-use openline_protocol::ChannelName;
+use openline_engine::{Broadcast, MemberPage, PresenceChange};
+use openline_protocol::{ChannelName, Member};
 
 use super::Exchange;
+use crate::cluster::{Answer, Name, Question};
 
 impl Exchange {
+    /// A part of a channel's members, whether or not somebody subscribes to it here; with the names of
+    /// nodes that did not tell in time.
+    pub(crate) async fn all_members(
+        &self,
+        channel: &ChannelName,
+        after: Option<&str>,
+        limit: Option<u32>,
+    ) -> (MemberPage, Vec<String>) {
+        let here = self.members(channel, after, limit);
+        let is_here = || self.interest.with_roster(channel, |_| ()).is_some();
+        let Some(cluster) = self.cluster.as_ref().filter(|_| !is_here()) else {
+            return (here, Vec::new());
+        };
+        let most = self.page_limit(limit);
+        let (channel, after) = (Name(channel.clone()), after.map(Arc::from));
+        // One more than asked for tells whether there is a next page.
+        let question = Question::Members { channel, after, count: most + 1 };
+        let told = cluster.inquire(question).await;
+        (merged(told.answers, most as usize), told.missing)
+    }
+
     /// Has the change that is due at `due_ms` told then. One task for each channel and moment: what
     /// changes until then is told with it.
     pub(crate) fn tell_change(self: &Arc<Self>, channel: &ChannelName, due_ms: Option<u64>) {
@@ -42,4 +64,28 @@ impl Exchange {
             }
         });
     }
+}
+
+/// The members of all nodes, as far as all have told theirs.
+fn merged(answers: Vec<Answer>, most: usize) -> MemberPage {
+    let mut page = MemberPage::default();
+    for answer in answers {
+        let Answer::Members { members, count, until } = answer else { continue };
+        page.count += count;
+        page.members.extend(members.into_iter().map(Member::from));
+        page.next = match (page.next, until) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+    page.members.sort_unstable_by(|a, b| a.client_id.cmp(&b.client_id));
+    page.members.dedup_by(|a, b| a.client_id == b.client_id);
+    if let Some(until) = &page.next {
+        page.members.retain(|member| member.client_id <= *until);
+    }
+    if page.members.len() > most {
+        page.members.truncate(most);
+        page.next = page.members.last().map(|last| last.client_id.clone());
+    }
+    page
 }

@@ -79,7 +79,10 @@ impl Session {
     /// Why the line has to go: end it.
     pub(super) fn become_user(&mut self, identity: Identity) -> Result<(), Ending> {
         if let Some(user) = identity.user.as_ref().filter(|_| !self.is_alone) {
-            match self.node.user_lines.enter(user, self.number) {
+            let user_lines = &self.node.user_lines;
+            let is_new =
+                self.identity.as_ref().is_none_or(|before| before.user.as_ref() != Some(user));
+            match user_lines.enter(user, self.number) {
                 Entrance::Open => {}
                 Entrance::Replaces(number) => {
                     let reason = "the user connected again";
@@ -89,6 +92,12 @@ impl Session {
                 Entrance::Refused => {
                     return Err(Ending::new(close::DUPLICATE, "the user is connected already"));
                 }
+            }
+            if let Some(cluster) = self.node.cluster()
+                && is_new
+                && user_lines.replaces()
+            {
+                cluster.replace(user);
             }
             if let Some(slot) = &mut self.slot {
                 slot.sign_in(user, rand::random()).map_err(|refusal| {

@@ -1,8 +1,10 @@
 //! [`Expelled`]: whose lines are to end, on all threads.
 
-use openline_engine::Hub;
+use openline_engine::{Hub, SessionKey};
 use serde::{Deserialize, Serialize};
 
+use crate::auth::Revocations;
+use crate::clock::Clock;
 use crate::exchange::{Ending, Seat};
 
 /// Whose lines.
@@ -14,6 +16,8 @@ pub(crate) enum Whom {
     Token(String),
     /// The one line with this number.
     Line(u64),
+    /// Those whose tokens, users or ids were taken back.
+    Revoked,
 }
 
 /// Lines that are to end, and why.
@@ -29,8 +33,18 @@ impl Expelled {
     }
 
     /// Closes those of this thread.
-    pub(crate) fn close_among(&self, hub: &Hub<Seat>) {
+    pub(crate) fn close_among(&self, hub: &Hub<Seat>, revocations: &Revocations) {
         let seats: Vec<&Seat> = match &self.whom {
+            Whom::Revoked => {
+                let now = Clock::wall_seconds();
+                let is_revoked = |(key, seat): &(SessionKey, &Seat)| {
+                    let client = hub.client_of(*key).map_or("", |client| client);
+                    let identity = seat.identity.as_ref();
+                    revocations.covers_client(client, now)
+                        || identity.is_some_and(|i| revocations.covers_identity(i, now))
+                };
+                hub.lines().filter(is_revoked).map(|(_, seat)| seat).collect()
+            }
             Whom::Client(client) => {
                 hub.client(client).and_then(|key| hub.line(key)).into_iter().collect()
             }

@@ -276,7 +276,7 @@ impl Session {
             }
             Command::Publish(publish) => self.publish(publish, id.as_ref()).await,
             Command::Presence { channel, after, limit } => {
-                self.presence(&channel, after.as_deref(), limit, id.as_ref())
+                Box::pin(self.presence(&channel, after.as_deref(), limit, id.as_ref())).await
             }
             Command::History(query) => Box::pin(self.history(query, id.as_ref())).await,
             Command::SetPresence { channel, status, data } => {

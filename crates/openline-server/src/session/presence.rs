@@ -10,15 +10,15 @@ use super::permission::not_subscribed;
 use crate::auth::Action;
 
 impl Session {
-    pub(super) fn presence(
-        &self,
+    pub(super) async fn presence(
+        &mut self,
         channel: &ChannelName,
         after: Option<&str>,
         limit: Option<u32>,
         id: Option<&Id>,
     ) -> Result<(), Fault> {
         self.may_read(channel, Action::Presence)?;
-        let page = self.node.exchange.members(channel, after, limit);
+        let (page, _) = self.node.exchange.all_members(channel, after, limit).await;
         self.reply(&Reply::Presence {
             id,
             channel,

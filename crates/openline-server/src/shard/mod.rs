@@ -139,7 +139,9 @@ impl Shard {
                     hub.drain_turn(&mut fanout);
                     hub.lose_place(&channel, Some(head));
                 }
-                ShardMessage::Expel(expelled) => expelled.close_among(&hub),
+                ShardMessage::Expel(expelled) => {
+                    expelled.close_among(&hub, node.verifier.revocations())
+                }
                 ShardMessage::Look(look) => look.answer(&hub),
                 ShardMessage::Mailing(mailing) => {
                     // What was posted before it goes before it.

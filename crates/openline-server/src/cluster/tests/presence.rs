@@ -40,7 +40,7 @@ async fn members_of_all_nodes_are_seen_everywhere() {
     let mut ben = b.server.client().user("ben").await;
     let request = json!({"type": "subscribe", "channels": ["room"]});
     let subscribed = ben.request(request.clone()).await.unwrap();
-    assert_eq!(subscribed["room"]["members"], 2, "{subscribed}");
+    assert_eq!(subscribed["data"]["room"]["members"], 2, "{subscribed}");
     let told = ann.expect("presence").await;
     assert_eq!(told.message["data"]["joined"][0]["clientId"], ben.id(), "{told:?}");
     assert_eq!(told.message["data"]["count"], 2);
@@ -51,10 +51,10 @@ async fn members_of_all_nodes_are_seen_everywhere() {
     let told = ann.expect("presence").await;
     assert_eq!(told.message["data"]["updated"][0]["status"], "away", "{told:?}");
     let listed = ann.request(json!({"type": "presence", "channel": "room"})).await.unwrap();
-    assert_eq!(listed["count"], 2, "{listed}");
+    assert_eq!(listed["data"]["count"], 2, "{listed}");
 
     let mut eve = c.server.client().await;
-    assert_eq!(eve.request(request).await.unwrap()["room"]["members"], 3);
+    assert_eq!(eve.request(request).await.unwrap()["data"]["room"]["members"], 3);
     assert_eq!(c.members("room"), ids(&[ann.id(), ben.id(), eve.id()]));
     ann.expect("presence").await;
 
