@@ -209,3 +209,195 @@ impl Roster {
         self.gather_left(client, &present, now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use crate::roster::TellLimits;
+
+    const LIMITS: TellLimits = TellLimits { names_max: 3, bytes_max: 1000 };
+    const THERE: NodeKey = 7;
+
+    fn member(client: &str) -> Member {
+        Member { client_id: client.into(), user: None, info: None, status: None, data: None }
+    }
+
+    fn names(roster: &Roster) -> Vec<String> {
+        let page = roster.page(None, 1000);
+        page.members.iter().map(|member| member.client_id.to_string()).collect()
+    }
+
+    /// Hands all news on, but for those that are lost; returns whether something was missed.
+    fn tell(from: &mut Roster, to: &mut Roster, is_lost: impl Fn(u64) -> bool) -> bool {
+        let mut is_behind = false;
+        while let Some(news) = from.take_news(&LIMITS) {
+            if !is_lost(news.mark.seq) {
+                is_behind |= to.hear_news(THERE, news, 1000, 0).is_behind;
+            }
+        }
+        is_behind
+    }
+
+    fn pull(from: &Roster, to: &mut Roster) {
+        let mut after = None;
+        loop {
+            let heard = to.hear_part(THERE, from.own_part(after, &LIMITS), 1000, 0);
+            assert!(!heard.is_behind);
+            after = heard.more;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn news_make_two_rosters_alike() {
+        let (mut here, mut there) = (Roster::shared(1), Roster::shared(1));
+        here.join(member("h"), 0);
+        for client in ["a", "b", "c", "d", "e"] {
+            there.join(member(client), 0);
+        }
+        assert!(!tell(&mut there, &mut here, |_| false));
+        assert_eq!(names(&here), ["a", "b", "c", "d", "e", "h"]);
+        there.leave("b", 1);
+        there.update("c", |member| member.status = Some("away".into()), 1);
+        there.join(member("f"), 1);
+        there.leave("f", 1);
+        assert!(!tell(&mut there, &mut here, |_| false));
+        assert_eq!((names(&here).len(), here.len(), here.remote_names()), (5, 5, 4));
+        assert_eq!(here.page(Some("b"), 1).members[0].status.as_deref(), Some("away"));
+        assert_eq!(here.heard_until(THERE), there.mark());
+    }
+
+    #[test]
+    fn subscribers_are_told_of_members_elsewhere_as_of_those_here() {
+        let (mut here, mut there) = (Roster::shared(1), Roster::shared(1));
+        there.join(member("a"), 0);
+        let news = there.take_news(&LIMITS).unwrap();
+        let due = here.hear_news(THERE, news, 10, 1000).change_due.unwrap();
+        let change = here.poll_change(due).unwrap();
+        assert_eq!((change.joined.len(), change.count), (1, 1));
+        let due = here.forget_node(THERE, 5000).unwrap();
+        let change = here.poll_change(due).unwrap();
+        assert_eq!((&*change.left[0].client_id, change.count), ("a", 0));
+        assert!(here.is_empty());
+    }
+
+    #[test]
+    fn news_that_are_missed_are_noticed_with_the_next_and_parts_fill_the_gap() {
+        let (mut here, mut there) = (Roster::shared(1), Roster::shared(1));
+        for client in ["a", "b", "c", "d", "e", "f", "g"] {
+            there.join(member(client), 0);
+        }
+        assert!(tell(&mut there, &mut here, |seq| seq == 2));
+        assert_ne!(names(&here).len(), 7);
+        pull(&there, &mut here);
+        assert_eq!(names(&here).len(), 7);
+        assert!(!tell(&mut there, &mut here, |_| false));
+        there.leave("d", 1);
+        there.take_news(&LIMITS);
+        there.join(member("h"), 1);
+        assert!(tell(&mut there, &mut here, |_| false));
+        pull(&there, &mut here);
+        assert_eq!(names(&here), ["a", "b", "c", "e", "f", "g", "h"]);
+    }
+
+    #[test]
+    fn what_changes_while_parts_come_is_not_lost() {
+        let (mut here, mut there) = (Roster::shared(1), Roster::shared(1));
+        for client in ["a", "b", "c", "d", "e", "f"] {
+            there.join(member(client), 0);
+        }
+        while there.take_news(&LIMITS).is_some() {}
+        let first = here.hear_part(THERE, there.own_part(None, &LIMITS), 100, 0);
+        there.leave("a", 1);
+        there.join(member("bb"), 1);
+        there.leave("e", 1);
+        let late = there.take_news(&LIMITS).unwrap();
+        let second = there.own_part(first.more, &LIMITS);
+        let heard = here.hear_part(THERE, second, 100, 1);
+        assert_eq!((heard.more, heard.is_behind), (None, false));
+        assert!(!here.hear_news(THERE, late, 100, 1).is_behind);
+        assert_eq!(names(&here), ["b", "bb", "c", "d", "f"]);
+    }
+
+    #[test]
+    fn a_part_from_before_the_news_is_asked_for_again() {
+        let (mut here, mut there) = (Roster::shared(1), Roster::shared(1));
+        there.join(member("a"), 0);
+        there.take_news(&LIMITS);
+        let early = there.own_part(None, &LIMITS);
+        there.join(member("b"), 0);
+        here.hear_news(THERE, there.take_news(&LIMITS).unwrap(), 100, 0);
+        assert!(here.hear_part(THERE, early, 100, 0).is_behind);
+        pull(&there, &mut here);
+        assert_eq!(names(&here), ["a", "b"]);
+    }
+
+    #[test]
+    fn another_life_begins_with_nobody() {
+        let mut here = Roster::shared(1);
+        let mut first = Roster::shared(1);
+        first.join(member("a"), 0);
+        tell(&mut first, &mut here, |_| false);
+        let mut second = Roster::shared(2);
+        second.join(member("b"), 0);
+        assert!(!tell(&mut second, &mut here, |_| false));
+        assert_eq!(names(&here), ["b"]);
+        first.join(member("c"), 0);
+        tell(&mut first, &mut here, |_| false);
+        assert_eq!(names(&here), ["b"], "the first is over");
+    }
+
+    #[test]
+    fn who_is_here_is_not_for_others_to_say() {
+        let (mut here, mut there) = (Roster::shared(1), Roster::shared(1));
+        there.join(member("a"), 0);
+        here.join(Member { status: Some("mine".into()), ..member("a") }, 0);
+        tell(&mut there, &mut here, |_| false);
+        assert_eq!(here.page(None, 9).members[0].status.as_deref(), Some("mine"));
+        there.leave("a", 0);
+        tell(&mut there, &mut here, |_| false);
+        assert_eq!(names(&here), ["a"]);
+        assert_eq!(here.remote_names(), 0);
+    }
+
+    #[test]
+    fn beyond_the_room_members_are_counted() {
+        let (mut here, mut there) = (Roster::shared(1), Roster::shared(1));
+        for number in 0..9 {
+            there.join(member(&number.to_string()), 0);
+        }
+        while let Some(news) = there.take_news(&LIMITS) {
+            let room = 4 - here.remote_names();
+            here.hear_news(THERE, news, room, 0);
+        }
+        assert_eq!((here.remote_names(), here.len()), (4, 9));
+    }
+
+    #[test]
+    fn a_crowd_of_changes_is_told_to_be_asked_for() {
+        let (mut here, mut there) = (Roster::shared(1), Roster::shared(1));
+        for number in 0..10_001 {
+            there.join(member(&number.to_string()), 0);
+        }
+        let limits = TellLimits { names_max: 5000, bytes_max: 1 << 20 };
+        let mut is_behind = false;
+        while let Some(news) = there.take_news(&limits) {
+            is_behind = here.hear_news(THERE, news, 100_000, 0).is_behind;
+        }
+        assert!(is_behind);
+        assert_eq!((here.remote_names(), here.len()), (10_000, 10_001));
+    }
+
+    #[test]
+    fn what_a_member_says_at_length_is_not_told() {
+        let mut there = Roster::shared(1);
+        let long = Some(openline_protocol::Data::Binary(vec![0; 100_000].into()));
+        there.join(Member { data: long, status: Some("here".into()), ..member("a") }, 0);
+        let told = there.take_news(&LIMITS).unwrap().here.remove(0);
+        assert_eq!((told.data, told.status.as_deref()), (None, Some("here")));
+    }
+}

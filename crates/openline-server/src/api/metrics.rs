@@ -43,6 +43,7 @@ fn gauges(node: &Node) -> Gauges {
             .then(|| u64::try_from(store::Options::default().queue_bytes_max).unwrap_or(u64::MAX)),
         store,
         webhooks: node.webhooks.as_ref().map(|webhooks| webhooks.counters()),
+        cluster: node.cluster().map(|cluster| cluster.talk()),
         uploads: node.uploads.counters(),
         process: Process::read(),
     }

@@ -92,6 +92,13 @@ impl UserLines {
         }
     }
 
+    /// Whether this is the user's line.
+    #[cfg(test)]
+    pub(crate) fn has(&self, user: &str, line: u64) -> bool {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.get(user).is_some_and(|(own, _)| *own == line)
+    }
+
     /// Takes the line out, if it is still the user's.
     pub(crate) fn leave(&self, user: &str, line: u64) {
         if self.policy == Duplicates::Allow {

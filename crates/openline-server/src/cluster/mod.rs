@@ -80,13 +80,24 @@ pub(crate) struct Cluster {
 
 /// Messages so far.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) sent: AtomicU64,
-    pub(crate) received: AtomicU64,
+struct Counters {
+    sent: AtomicU64,
+    received: AtomicU64,
+    unknown: AtomicU64,
+    unsaid: AtomicU64,
+}
+
+/// How much nodes have said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Talk {
+    /// All of them, with this one.
+    pub(crate) nodes: u64,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
     /// What this version does not understand.
-    pub(crate) unknown: AtomicU64,
+    pub(crate) unknown: u64,
     /// What was too long to be said.
-    pub(crate) unsaid: AtomicU64,
+    pub(crate) unsaid: u64,
 }
 
 /// Another node, as it was heard last.
@@ -138,6 +149,18 @@ impl Cluster {
     /// Whether another node is there: heard of, and not gone.
     pub(crate) fn knows(&self, node: NodeId) -> bool {
         self.peers().contains(node.0)
+    }
+
+    /// How much was said so far.
+    pub(crate) fn talk(&self) -> Talk {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Talk {
+            nodes: self.peers().len() as u64 + 1,
+            sent: count(&self.counters.sent),
+            received: count(&self.counters.received),
+            unknown: count(&self.counters.unknown),
+            unsaid: count(&self.counters.unsaid),
+        }
     }
 
     /// The other nodes.

@@ -29,6 +29,8 @@ pub(super) enum Present {
     WithWebhooks,
     /// Where files are taken.
     WithUploads,
+    /// Where nodes share a broker.
+    WithCluster,
     /// Where the limit is set.
     WithLimit,
     /// Where the system tells it: on Linux.

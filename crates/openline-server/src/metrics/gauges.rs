@@ -1,6 +1,7 @@
 //! What is looked up when somebody reads the metrics.
 
 use crate::broker::BrokerHealth;
+use crate::cluster::Talk;
 use crate::store::{self, COMMIT_BOUNDS, State};
 use crate::uploads;
 use crate::webhook::Counters;
@@ -28,6 +29,8 @@ pub(crate) struct Gauges {
     pub(crate) store_queue_bytes_max: Option<u64>,
     /// None without webhooks.
     pub(crate) webhooks: Option<Counters>,
+    /// None where the broker is this node's own.
+    pub(crate) cluster: Option<Talk>,
     /// None where no files are taken.
     pub(crate) uploads: Option<uploads::Counters>,
     pub(crate) process: Process,
@@ -157,6 +160,23 @@ pub(super) const ROWS: &[Row] = &[
     |gauges, samples| if let Some(webhooks) = &gauges.webhooks {
         decisions(webhooks, samples);
     }),
+    row!(Gauge "openline_nodes" WithCluster
+        "Nodes that share the broker, as far as this one hears of them, and itself."
+        |gauges| in_cluster(gauges, |talk| talk.nodes)),
+    row!(Counter "openline_cluster_messages_total" WithCluster
+    "What nodes say to each other beside publications."
+    ["direction": Values::Of(&["sent", "received"])]
+    |gauges, samples| if let Some(talk) = &gauges.cluster {
+        samples.labelled(&[("direction", "sent")], talk.sent);
+        samples.labelled(&[("direction", "received")], talk.received);
+    }),
+    row!(Counter "openline_cluster_unknown_total" WithCluster
+        "How much of that this node did not understand: other versions of the server, or a broker that \
+         is not theirs alone."
+        |gauges| in_cluster(gauges, |talk| talk.unknown)),
+    row!(Counter "openline_cluster_unsaid_total" WithCluster
+        "What was not said because it was longer than a message may be."
+        |gauges| in_cluster(gauges, |talk| talk.unsaid)),
     row!(Gauge "openline_uploads_open" WithUploads "Files that are not complete."
         |gauges| in_uploads(gauges, |uploads| uploads.open)),
     row!(Gauge "openline_uploads_bytes" WithUploads
@@ -218,6 +238,10 @@ fn in_store(gauges: &Gauges, value: fn(&store::Health) -> u64) -> Option<f64> {
 
 fn in_webhooks(gauges: &Gauges, value: fn(&Counters) -> u64) -> Option<f64> {
     gauges.webhooks.as_ref().map(value).and_then(some)
+}
+
+fn in_cluster(gauges: &Gauges, value: fn(&Talk) -> u64) -> Option<f64> {
+    gauges.cluster.as_ref().map(value).and_then(some)
 }
 
 fn in_uploads(gauges: &Gauges, value: fn(&uploads::Counters) -> u64) -> Option<f64> {

@@ -40,7 +40,7 @@ does not depend on what clients do. There are no metrics by channel; the API tel
 | `histogram_quantile(0.99, rate(openline_delivery_latency_seconds_bucket[5m])) > 0.25` | publications are late |
 ";
 
-const SECTIONS: [(&str, &[&str]); 7] = [
+const SECTIONS: [(&str, &[&str]); 8] = [
     ("Clients", &["sessions", "lines", "turned_away", "panics", "authentications"]),
     (
         "Messages",
@@ -61,6 +61,7 @@ const SECTIONS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("History", &["broker", "history", "store"]),
+    ("Other nodes", &["nodes", "cluster"]),
     ("Files", &["uploads"]),
     ("Webhooks", &["webhook"]),
     ("HTTP", &["api"]),
@@ -116,6 +117,7 @@ fn row(family: &Family) -> String {
         Present::WithStore => " With a store.",
         Present::WithWebhooks => " With webhooks.",
         Present::WithUploads => " Where files are taken.",
+        Present::WithCluster => " Where nodes share a broker.",
         Present::WithLimit => " Where there is such a limit.",
         Present::WithProc => " On Linux.",
     };

@@ -7,6 +7,7 @@ use openline_protocol::{Format, parse_request};
 use super::families::{Family, Kind, Present, Values};
 use super::{Gauges, Metrics, Process, Transport, page};
 use crate::broker::{BrokerError, BrokerHealth};
+use crate::cluster::Talk;
 use crate::exchange::Delivered;
 use crate::store::{COMMIT_BOUNDS, Health, State};
 use crate::uploads;
@@ -127,6 +128,7 @@ fn gauges() -> Gauges {
         }),
         store_queue_bytes_max: Some(64 << 20),
         webhooks: Some(Counters::default()),
+        cluster: Some(Talk::default()),
         uploads: Some(uploads::Counters::default()),
         process: Process {
             cpu_seconds: Some(1.5),

@@ -2,12 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bounds;
+mod control;
 mod presence;
+mod questions;
 mod wire;
 
 use std::time::Duration;
 
+use ::http::{Method, Request};
+use axum::body::Body;
+use http_body_util::BodyExt as _;
 use openline_protocol::ChannelName;
+use serde_json::Value;
 
 use crate::app::Handlers;
 use crate::broker::NodeId;
@@ -18,6 +25,8 @@ use crate::server::Server;
 use crate::testkit::TestServer;
 use wire::Wire;
 
+const KEY: &str = "a-key-that-is-long-enough-to-be-one";
+
 /// A node of a cluster.
 struct Member {
     server: TestServer,
@@ -26,21 +35,32 @@ struct Member {
 
 impl Member {
     fn start(wire: &Wire) -> Self {
-        Self::with(wire, "")
-    }
-
-    fn with(wire: &Wire, toml: &str) -> Self {
-        Self::serving(wire, toml, Handlers::new())
+        Self::serving(wire, "", Handlers::new())
     }
 
     fn serving(wire: &Wire, toml: &str, handlers: Handlers) -> Self {
-        let file = format!("auth.anonymous = true\nhistory.level = \"memory\"\n{toml}");
+        let number = wire.nodes();
+        let file = format!(
+            "node.name = \"n{number}\"\nauth.anonymous = true\nhistory.level = \"memory\"\n\
+             api.keys = [\"{KEY}\"]\n{toml}"
+        );
         let config = Config::read(Some(("test.toml", &file)), [], []).unwrap();
         let builder = Server::builder().handlers(handlers);
         let server = TestServer::of_node(builder, config, |parts| {
             start_on(parts, |ground| Ok(wire.broker(ground)))
         });
         Self { server, wire: wire.clone() }
+    }
+
+    /// What the HTTP API answers.
+    async fn api(&self, path: &str, body: Option<Value>) -> Value {
+        let request = Request::builder().uri(format!("/api/v1/{path}")).header("x-api-key", KEY);
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let request = request.method(method).body(body).unwrap();
+        let response = crate::api::answer(self.server.node(), request).await;
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&bytes).unwrap()
     }
 
     fn id(&self) -> NodeId {
@@ -73,7 +93,15 @@ async fn pass(milliseconds: u64) {
 
 /// Nodes that know each other.
 async fn nodes<const N: usize>(wire: &Wire) -> [Member; N] {
-    let nodes = std::array::from_fn(|_| Member::start(wire));
+    nodes_with(wire, "", Handlers::new).await
+}
+
+async fn nodes_with<const N: usize>(
+    wire: &Wire,
+    toml: &str,
+    handlers: impl Fn() -> Handlers,
+) -> [Member; N] {
+    let nodes = std::array::from_fn(|_| Member::serving(wire, toml, handlers()));
     pass(20).await;
     for node in &nodes {
         assert_eq!(node.cluster().peers().len(), N - 1);

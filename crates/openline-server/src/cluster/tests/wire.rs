@@ -68,6 +68,11 @@ impl Wire {
         self.state().loses = Some(Box::new(loses));
     }
 
+    /// Nodes that there have been.
+    pub(super) fn nodes(&self) -> usize {
+        self.state().stations.len()
+    }
+
     /// Messages that went from one node to another so far, with those that got lost.
     pub(super) fn said(&self) -> usize {
         self.state().said
