@@ -10,9 +10,6 @@ use super::{Present, Roster};
 use crate::news::{Mark, News, Part};
 use crate::peers::NodeKey;
 
-/// Members of one node on one channel that are known by name; more are counted.
-const NAMES_MAX: usize = 100_000;
-
 /// What a node has told.
 #[derive(Debug)]
 pub(super) struct Remote {
@@ -191,7 +188,7 @@ impl Roster {
             }
             None => {
                 let remote = self.remote_mut(node);
-                if *room == 0 || remote.names >= NAMES_MAX {
+                if *room == 0 {
                     return None;
                 }
                 *room -= 1;
