@@ -1034,7 +1034,7 @@ var NodesView = class {
   constructor(page) {
     this.#list = new KeyedList(
       byId(page, "nodes", HTMLElement),
-      ({ name }) => name,
+      ({ key }) => key,
       (row) => {
         const line2 = page.createElement("tr");
         const name = textElement(page, "th", "", row.name);
@@ -1060,7 +1060,8 @@ var NodesView = class {
     );
   }
   draw(timeline, info, health) {
-    this.#list.draw(info === void 0 ? [] : [rowOf(timeline, info, health)]);
+    const others = (info?.nodes ?? []).slice(1).map(otherRow);
+    this.#list.draw(info === void 0 ? [] : [rowOf(timeline, info, health), ...others]);
   }
 };
 function rowOf(timeline, info, health) {
@@ -1072,6 +1073,7 @@ function rowOf(timeline, info, health) {
   const cpu = timeline.points.at(-1)?.values.get("cpu");
   const places = info.limits.connections;
   return {
+    key: "this",
     name: info.node,
     health,
     cells: [
@@ -1083,6 +1085,14 @@ function rowOf(timeline, info, health) {
       `${number("process_open_fds", formatCount)} of ${number("process_max_fds", formatCount)}`,
       `${counted(info.history.messages, "message")} in ${counted(info.history.channels, "channel")}`
     ]
+  };
+}
+function otherRow(node) {
+  return {
+    key: node.id,
+    name: node.name,
+    health: { word: "heard", tone: "good", sentence: void 0 },
+    cells: [node.version, formatAge(node.uptime), formatCount(node.clients), "–", "–", "–", counted(node.channels, "channel")]
   };
 }
 function isNumber(index, { cells }) {

@@ -68,7 +68,7 @@ test("a pager goes on and back", () => {
 });
 
 test("the worst that the server says is its state", () => {
-  const info = { node: "n", version: "0", uptime: 1, sessions: 0, lines: 0, level: "os", history: { channels: 0, messages: 0 }, limits: {} };
+  const info = { node: "n", version: "0", uptime: 1, sessions: 0, lines: 0, level: "os", history: { channels: 0, messages: 0 }, limits: {}, nodes: [] };
   const word = (text: string) => healthOf({ state: "live", at: 0 }, Metrics.parse(text), info).word;
   assert.equal(word("openline_broker_up 1\n"), "ready");
   assert.equal(word("openline_broker_up 0\nopenline_store_ok 0\n"), "refusing");

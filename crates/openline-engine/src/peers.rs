@@ -103,6 +103,11 @@ impl<T> Peers<T> {
         Ticked { gone, was_frozen: since > LEASE_MS }
     }
 
+    /// What a node said last about itself.
+    pub fn about(&self, node: NodeKey) -> Option<&T> {
+        self.peers.get(&node).map(|peer| &peer.about)
+    }
+
     /// Whether a node is there.
     pub fn contains(&self, node: NodeKey) -> bool {
         self.peers.contains_key(&node)

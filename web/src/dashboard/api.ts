@@ -8,6 +8,19 @@ export interface Info {
   readonly level: string;
   readonly history: { readonly channels: number; readonly messages: number; readonly ailment?: string };
   readonly limits: { readonly connections?: number };
+  /** The one that answers first. */
+  readonly nodes: readonly NodeInfo[];
+}
+
+/** A node, as the one that answers heard it last. */
+export interface NodeInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly uptime: number;
+  readonly clients: number;
+  readonly channels: number;
+  readonly lastHeard?: number;
 }
 
 export interface ChannelRow {

@@ -1,26 +1,27 @@
 import { byId, textElement } from "../dom.js";
 import { formatSize } from "../format.js";
 import { KeyedList } from "../keyed-list.js";
-import type { Info } from "./api.js";
+import type { Info, NodeInfo } from "./api.js";
 import type { Health } from "./health.js";
 import type { Timeline } from "./timeline.js";
 import { counted, formatAge, formatCount, formatValue } from "./words.js";
 
 /** One server, as a row. */
 export interface NodeRow {
+  readonly key: string;
   readonly name: string;
   readonly cells: readonly string[];
   readonly health: Health;
 }
 
-/** The servers of this installation. There is one; it answers this page. */
+/** The servers that share a broker: the one that answers this page, and those that it hears. */
 export class NodesView {
   readonly #list: KeyedList<NodeRow, HTMLTableRowElement>;
 
   constructor(page: Document) {
     this.#list = new KeyedList(
       byId(page, "nodes", HTMLElement),
-      ({ name }) => name,
+      ({ key }) => key,
       (row) => {
         const line = page.createElement("tr");
         const name = textElement(page, "th", "", row.name) as HTMLTableCellElement;
@@ -47,7 +48,8 @@ export class NodesView {
   }
 
   draw(timeline: Timeline, info: Info | undefined, health: Health): void {
-    this.#list.draw(info === undefined ? [] : [rowOf(timeline, info, health)]);
+    const others = (info?.nodes ?? []).slice(1).map(otherRow);
+    this.#list.draw(info === undefined ? [] : [rowOf(timeline, info, health), ...others]);
   }
 }
 
@@ -60,6 +62,7 @@ function rowOf(timeline: Timeline, info: Info, health: Health): NodeRow {
   const cpu = timeline.points.at(-1)?.values.get("cpu");
   const places = info.limits.connections;
   return {
+    key: "this",
     name: info.node,
     health,
     cells: [
@@ -71,6 +74,16 @@ function rowOf(timeline: Timeline, info: Info, health: Health): NodeRow {
       `${number("process_open_fds", formatCount)} of ${number("process_max_fds", formatCount)}`,
       `${counted(info.history.messages, "message")} in ${counted(info.history.channels, "channel")}`,
     ],
+  };
+}
+
+/** Of another node only that is known which it says of itself; its own page shows the rest. */
+function otherRow(node: NodeInfo): NodeRow {
+  return {
+    key: node.id,
+    name: node.name,
+    health: { word: "heard", tone: "good", sentence: undefined },
+    cells: [node.version, formatAge(node.uptime), formatCount(node.clients), "–", "–", "–", counted(node.channels, "channel")],
   };
 }
 

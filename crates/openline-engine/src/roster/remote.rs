@@ -14,8 +14,8 @@ use crate::peers::NodeKey;
 #[derive(Debug)]
 pub(super) struct Remote {
     node: NodeKey,
-    /// How far its news are that were heard; none if that is not known.
-    mark: Option<Mark>,
+    /// How far its news are that were heard.
+    mark: Mark,
     /// Members that it has.
     pub(super) count: u64,
     /// How many of them are named here.
@@ -46,12 +46,7 @@ impl Heard {
 impl Roster {
     /// How far the news of a node are that were heard.
     pub fn heard_until(&self, node: NodeKey) -> Option<Mark> {
-        self.remote.iter().find(|remote| remote.node == node)?.mark
-    }
-
-    /// Whether anything was heard of a node that still holds, though perhaps not all.
-    pub fn has_heard(&self, node: NodeKey) -> bool {
-        self.remote.iter().any(|remote| remote.node == node)
+        Some(self.remote.iter().find(|remote| remote.node == node)?.mark)
     }
 
     /// A node tells what changed. At most `room` names are added.
@@ -74,7 +69,7 @@ impl Roster {
             heard.due(self.remove_remote(node, &client, now));
         }
         let remote = self.remote_mut(node);
-        remote.mark = Some(news.mark);
+        remote.mark = news.mark;
         remote.count = news.count;
         heard.is_behind = !is_next || news.incomplete;
         heard
@@ -120,19 +115,11 @@ impl Roster {
         let remote = self.remote_mut(node);
         // All of what the news up to it changed comes with this part or a later one.
         if is_first {
-            remote.mark = Some(part.mark);
+            remote.mark = part.mark;
         }
         remote.count = part.count;
         heard.more = part.until;
         heard
-    }
-
-    /// What was heard of a node may be incomplete: its next news are taken for such after which
-    /// everything is to be asked for.
-    pub fn doubt(&mut self, node: NodeKey) {
-        if let Some(remote) = self.remote.iter_mut().find(|remote| remote.node == node) {
-            remote.mark = None;
-        }
     }
 
     /// Nobody of a node is here any more. Returns when [`Roster::poll_change`] is due, if it was not
@@ -159,7 +146,7 @@ impl Roster {
     pub(super) fn remote_mut(&mut self, node: NodeKey) -> &mut Remote {
         let at = self.remote.iter().position(|remote| remote.node == node);
         let at = at.unwrap_or_else(|| {
-            self.remote.push(Remote { node, mark: None, count: 0, names: 0 });
+            self.remote.push(Remote { node, mark: Mark::default(), count: 0, names: 0 });
             self.remote.len() - 1
         });
         &mut self.remote[at]

@@ -13,9 +13,10 @@ use super::wire::{At, Name};
 use crate::broker::NodeId;
 use openline_engine::Mark;
 
-/// How long a node has to answer before it is asked again, and how often it is.
+/// How long a node has to answer before it is asked again: each time twice as long as before, up to
+/// half a minute.
 const PATIENCE_MS: u64 = 1000;
-const TRIES_MAX: u8 = 5;
+const DOUBLED_MAX: u32 = 5;
 
 /// How long the first subscriber of a channel waits for the answers.
 const MEET_MAX: Duration = Duration::from_millis(500);
@@ -50,8 +51,7 @@ struct Ask {
     /// The nodes that have not answered, with how many first parts came from each.
     waiting: BTreeMap<NodeId, u32>,
     channels: Vec<ChannelName>,
-    asked_ms: u64,
-    tries: u8,
+    tries: Tries,
     /// Gone when all have answered.
     met: Option<watch::Sender<()>>,
 }
@@ -61,8 +61,30 @@ struct Ask {
 struct Pull {
     ask: u64,
     after: Option<Arc<str>>,
+    tries: Tries,
+}
+
+/// When something was asked last, and how often it was.
+#[derive(Debug, Clone, Copy)]
+struct Tries {
     asked_ms: u64,
-    tries: u8,
+    count: u32,
+}
+
+impl Tries {
+    fn first(now: u64) -> Self {
+        Self { asked_ms: now, count: 1 }
+    }
+
+    /// Whether the time to answer is over; begins the next try if so.
+    fn is_over(&mut self, now: u64) -> bool {
+        let patience_ms = PATIENCE_MS << (self.count - 1).min(DOUBLED_MAX);
+        let is_over = now.saturating_sub(self.asked_ms) >= patience_ms;
+        if is_over {
+            *self = Self { asked_ms: now, count: self.count.saturating_add(1) };
+        }
+        is_over
+    }
 }
 
 impl Asking {
@@ -119,8 +141,8 @@ impl Cluster {
         let mut state = self.asking.state();
         let ask = state.next();
         state.meetings.insert(channel.clone(), meeting.clone());
-        let (channels, asked_ms) = (vec![channel.clone()], self.clock.now_ms());
-        state.asks.insert(ask, Ask { waiting, channels, asked_ms, tries: 1, met: Some(met) });
+        let (channels, tries) = (vec![channel.clone()], Tries::first(self.clock.now_ms()));
+        state.asks.insert(ask, Ask { waiting, channels, tries, met: Some(met) });
         drop(state);
         let channels = vec![(Name(channel.clone()), None)];
         let _ = self.cast(&Message::AskMembers { ask, channels });
@@ -146,8 +168,8 @@ impl Cluster {
             return;
         }
         let ask = state.next();
-        let (waiting, asked_ms) = (BTreeMap::from([(node, 0)]), self.clock.now_ms());
-        let open = Ask { waiting, channels: channels.clone(), asked_ms, tries: 1, met: None };
+        let (waiting, tries) = (BTreeMap::from([(node, 0)]), Tries::first(self.clock.now_ms()));
+        let open = Ask { waiting, channels: channels.clone(), tries, met: None };
         state.asks.insert(ask, open);
         drop(state);
         self.ask(node, ask, &channels);
@@ -155,11 +177,7 @@ impl Cluster {
 
     fn ask(&self, node: NodeId, ask: u64, channels: &[ChannelName]) {
         let known = |channel: &ChannelName| {
-            let mark = self.interest.with_roster(channel, |roster| {
-                // Where something was heard but may be incomplete, an answer has to come.
-                let unsure = roster.has_heard(node.0).then_some(NOWHERE);
-                roster.heard_until(node.0).or(unsure)
-            });
+            let mark = self.interest.with_roster(channel, |roster| roster.heard_until(node.0));
             mark.flatten().map(At::from)
         };
         let channels = channels.iter().map(|channel| (Name(channel.clone()), known(channel)));
@@ -209,16 +227,16 @@ impl Cluster {
 
     fn pull_from(&self, node: NodeId, channel: &ChannelName, after: Option<Arc<str>>) {
         let mut state = self.asking.state();
-        let asked_ms = self.clock.now_ms();
+        let now = self.clock.now_ms();
         let key = (node, channel.clone());
         let is_asked = state.pulls.get(&key).is_some_and(|pull| {
-            pull.after.is_none() && asked_ms.saturating_sub(pull.asked_ms) < PATIENCE_MS / 4
+            pull.after.is_none() && now.saturating_sub(pull.tries.asked_ms) < PATIENCE_MS / 4
         });
         if after.is_none() && is_asked {
             return;
         }
         let ask = state.next();
-        state.pulls.insert(key, Pull { ask, after: after.clone(), asked_ms, tries: 1 });
+        state.pulls.insert(key, Pull { ask, after: after.clone(), tries: Tries::first(now) });
         drop(state);
         self.ask_part(node, ask, channel, after);
     }
@@ -232,52 +250,46 @@ impl Cluster {
         let _ = self.tell(node, &message);
     }
 
-    /// Asks again what was not answered in time, and gives up what never is.
+    /// Asks again what was not answered in time, more and more seldom: nodes that live answer, and of
+    /// those that do not nothing is asked any more.
     pub(super) fn ask_again(&self) {
         let now = self.clock.now_ms();
-        let is_late = |asked_ms: u64| now.saturating_sub(asked_ms) >= PATIENCE_MS;
-        let (mut asks, mut pulls) = (Vec::new(), Vec::new());
+        let is_wanted =
+            |channel: &ChannelName| self.interest.with_roster(channel, |_| ()).is_some();
+        let (mut asks, mut pulls, mut over) = (Vec::new(), Vec::new(), Vec::new());
         let mut state = self.asking.state();
-        let (mut over, mut given_up) = (Vec::new(), Vec::new());
-        for (number, ask) in state.asks.iter_mut().filter(|(_, ask)| is_late(ask.asked_ms)) {
-            if ask.tries >= TRIES_MAX {
-                over.push((*number, ask.waiting.clone()));
+        for (number, ask) in &mut state.asks {
+            if !ask.tries.is_over(now) {
                 continue;
             }
-            ask.tries += 1;
-            ask.asked_ms = now;
+            ask.channels.retain(is_wanted);
+            if ask.channels.is_empty() {
+                over.push(*number);
+            }
             for (node, begun) in &mut ask.waiting {
                 *begun = 0;
                 asks.push((*node, *number, ask.channels.clone()));
             }
         }
-        for (key, pull) in state.pulls.iter_mut().filter(|(_, pull)| is_late(pull.asked_ms)) {
-            if pull.tries >= TRIES_MAX {
-                given_up.push(key.clone());
-                continue;
-            }
-            pull.tries += 1;
-            pull.asked_ms = now;
-            pulls.push((key.clone(), pull.ask, pull.after.clone()));
-        }
-        for (ask, nodes) in over {
+        for ask in over {
             state.close(ask);
-            for node in nodes.into_keys() {
-                state.walks.remove(&node);
+        }
+        state.pulls.retain(|(node, channel), pull| {
+            if !pull.tries.is_over(now) {
+                return true;
             }
-        }
-        for key in &given_up {
-            state.pulls.remove(key);
-        }
+            let is_wanted = is_wanted(channel);
+            if is_wanted {
+                pulls.push((*node, channel.clone(), pull.ask, pull.after.clone()));
+            }
+            is_wanted
+        });
         drop(state);
         for (node, ask, channels) in asks {
             self.ask(node, ask, &channels);
         }
-        for ((node, channel), ask, after) in pulls {
+        for (node, channel, ask, after) in pulls {
             self.ask_part(node, ask, &channel, after);
-        }
-        for (node, channel) in given_up {
-            self.interest.hear(&channel, |roster, _| roster.doubt(node.0));
         }
     }
 

@@ -1,6 +1,7 @@
 //! What becomes of what other nodes say.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use openline_engine::{self as engine, Mark, Part, Roster};
 use openline_protocol::{ChannelName, Data, Member};
@@ -75,9 +76,16 @@ impl Cluster {
 
     fn hear_heartbeat(&self, from: NodeId, heartbeat: Heartbeat) {
         let (now, has_rosters) = (self.clock.now_ms(), heartbeat.rosters > 0);
-        let heard = self.peers().heard(from.0, heartbeat, now);
+        let breaks = heartbeat.breaks;
+        let mut peers = self.peers();
+        let before = peers.about(from.0).map(|about| about.breaks);
+        let heard = peers.heard(from.0, heartbeat, now);
+        drop(peers);
         if heard == engine::Heartbeat::New {
             self.peer_met(from, has_rosters);
+        } else if before.is_some_and(|before| before != breaks) {
+            self.compare_all(from);
+            self.learn_from(from);
         }
     }
 
@@ -109,6 +117,7 @@ impl Cluster {
     /// Something may have been missed: from all others, and by them.
     pub(super) fn begin_anew(&self, node: &Node) {
         self.tell_all_counted(None);
+        self.breaks.fetch_add(1, Ordering::Relaxed);
         let _ = self.cast(&Message::Heartbeat(self.heartbeat(node)));
         let peers: Vec<_> = self.peers().iter().map(|(node, _)| NodeId(node)).collect();
         for peer in peers {

@@ -123,6 +123,8 @@ pub(crate) struct Heartbeat {
     pub(crate) channels: u64,
     /// How many of them have members to ask for.
     pub(crate) rosters: u64,
+    /// How often this node may have missed something, and others something of it.
+    pub(crate) breaks: u64,
 }
 
 /// A part of a node's own members of a channel.

@@ -75,6 +75,7 @@ pub(crate) struct Cluster {
     limits: Limits,
     learning: Learning,
     inquiries: Inquiries,
+    breaks: AtomicU64,
     counters: Counters,
 }
 
@@ -131,6 +132,7 @@ impl Cluster {
             limits: Limits::default(),
             learning: Learning::default(),
             inquiries: Inquiries::default(),
+            breaks: AtomicU64::new(0),
             counters: Counters::default(),
         })
     }
@@ -264,6 +266,7 @@ impl Cluster {
             clients: node.exchange.shards().iter().map(|shard| shard.hub().len() as u64).sum(),
             channels,
             rosters,
+            breaks: self.breaks.load(Ordering::Relaxed),
         }
     }
 

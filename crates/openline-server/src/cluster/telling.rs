@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use openline_engine::{Mark, TellLimits};
+use openline_engine::{Mark, Roster, TellLimits};
 use openline_protocol::ChannelName;
 use tokio::sync::Notify;
 
@@ -26,6 +26,9 @@ const DIGEST_MAX: usize = 2000;
 /// seconds, the rest of them has only what is said once.
 const RECENT_MAX: usize = 100_000;
 
+/// Channels that each digest names although they have not changed.
+const ROUND_AT_A_TIME: usize = 500;
+
 /// In how many digests a change is told.
 const DIGESTS: u8 = 2;
 
@@ -45,6 +48,9 @@ struct State {
     vacated: Vec<(ChannelName, u64)>,
     /// What was told lately, and in how many digests it is still to be.
     recent: HashMap<ChannelName, (Told, u8)>,
+    /// All channels, some of which each digest names as well, so that in the end nothing stays
+    /// unnoticed, whatever was lost.
+    round: Vec<ChannelName>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +123,7 @@ impl Cluster {
             *digests -= 1;
             *digests > 0
         });
+        entries.extend(self.round());
         for part in entries.chunks(DIGEST_MAX) {
             let (mut heads, mut vacated) = (Vec::new(), Vec::new());
             for (channel, told) in part {
@@ -128,6 +135,21 @@ impl Cluster {
             }
             let _ = self.cast(&Message::Digest { heads, vacated });
         }
+    }
+
+    /// The next of all channels.
+    fn round(&self) -> Vec<(ChannelName, Told)> {
+        let mut round = std::mem::take(&mut self.telling.state().round);
+        if round.is_empty() {
+            round = self.interest.rosters();
+        }
+        let next = round.split_off(round.len().saturating_sub(ROUND_AT_A_TIME));
+        self.telling.state().round = round;
+        let told = |channel: ChannelName| {
+            let mark = self.interest.with_roster(&channel, Roster::mark).flatten()?;
+            (mark.seq > 0).then_some((channel, Told::Until(mark)))
+        };
+        next.into_iter().filter_map(told).collect()
     }
 
     /// Answers who is here on these channels, where that is not known at that point already.

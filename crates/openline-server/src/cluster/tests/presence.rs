@@ -37,6 +37,7 @@ async fn members_of_all_nodes_are_seen_everywhere() {
     let [a, b, c] = nodes(&wire).await;
     let mut ann = a.server.client().user("ann").await;
     ann.subscribe("room").await.unwrap();
+    pass(1000).await;
     let mut ben = b.server.client().user("ben").await;
     let request = json!({"type": "subscribe", "channels": ["room"]});
     let subscribed = ben.request(request.clone()).await.unwrap();

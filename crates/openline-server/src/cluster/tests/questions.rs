@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::wire::Wire;
-use super::{Member, nodes, pass};
+use super::{Member, nodes, nodes_with, pass};
+use crate::app::Handlers;
 
 fn ids(page: &Value) -> Vec<String> {
     let clients = page["clients"].as_array().unwrap().iter();
@@ -62,7 +63,8 @@ async fn channels_count_the_subscribers_of_all_nodes() {
 #[tokio::test(start_paused = true)]
 async fn members_are_told_where_nobody_listens() {
     let wire = Wire::default();
-    let [a, b, c] = nodes(&wire).await;
+    let toml = "namespace.default.presence_read = \"anyone\"\n";
+    let [a, b, c]: [Member; 3] = nodes_with(&wire, toml, Handlers::new).await;
     let mut clients = Vec::new();
     for node in [&a, &b, &a, &b, &a] {
         let mut client = node.server.client().await;
