@@ -16,8 +16,8 @@ use super::wire::{At, Name, Payload, Person};
 /// what they do not understand.
 const VERSION: u8 = 1;
 
-/// The longest message, in bytes.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// The longest message, in bytes: with what a link adds, less than the 1 MiB that NATS takes.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 1000 << 10;
 
 /// What one node says to others. New kinds are added behind the others: a node that does not know
 /// one counts it and goes on.

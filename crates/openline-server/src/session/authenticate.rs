@@ -79,10 +79,9 @@ impl Session {
     /// Why the line has to go: end it.
     pub(super) fn become_user(&mut self, identity: Identity) -> Result<(), Ending> {
         if let Some(user) = identity.user.as_ref().filter(|_| !self.is_alone) {
-            let user_lines = &self.node.user_lines;
             let is_new =
                 self.identity.as_ref().is_none_or(|before| before.user.as_ref() != Some(user));
-            match user_lines.enter(user, self.number) {
+            match self.node.user_lines.enter(user, self.number) {
                 Entrance::Open => {}
                 Entrance::Replaces(number) => {
                     let reason = "the user connected again";
@@ -93,17 +92,17 @@ impl Session {
                     return Err(Ending::new(close::DUPLICATE, "the user is connected already"));
                 }
             }
-            if let Some(cluster) = self.node.cluster()
-                && is_new
-                && user_lines.replaces()
-            {
-                cluster.replace(user);
-            }
             if let Some(slot) = &mut self.slot {
                 slot.sign_in(user, rand::random()).map_err(|refusal| {
                     Ending::new(close::TRY_AGAIN_LATER, refusal.close_reason())
                         .retry_after(refusal.retry_after_ms)
                 })?;
+            }
+            if let Some(cluster) = self.node.cluster()
+                && is_new
+                && self.node.user_lines.replaces()
+            {
+                cluster.replace(user);
             }
         }
         let now = Clock::wall_seconds();
