@@ -150,7 +150,8 @@ impl Audience {
                 timestamp,
             });
             sent.map_err(|_| {
-                let message = "it is too long for the other nodes; send less than 1,000 KiB at a time";
+                let message =
+                    "it is too long for the other nodes; send less than 1,000 KiB at a time";
                 Refusal::new(ErrorCode::TooLarge.as_str(), message)
             })?;
         }

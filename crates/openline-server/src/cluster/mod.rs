@@ -144,10 +144,6 @@ impl Cluster {
         let _ = self.link.set(link);
     }
 
-    pub(crate) fn me(&self) -> NodeId {
-        self.me
-    }
-
     /// Whether another node is there: heard of, and not gone.
     pub(crate) fn knows(&self, node: NodeId) -> bool {
         self.peers().contains(node.0)

@@ -184,7 +184,7 @@ async fn what_handlers_say_reaches_clients_of_other_nodes() {
     let mut ann = joined(&a, &["red"]).await;
     let mut ben = joined(&b, &["red"]).await;
     let mut eve = joined(&b, &["red", "blue"]).await;
-    let mut said = async |client: &mut TestClient| client.expect("said").await.data;
+    let said = async |client: &mut TestClient| client.expect("said").await.data;
 
     ann.ask::<()>("everybody", "hi").await.unwrap();
     for client in [&mut ann, &mut ben, &mut eve] {
