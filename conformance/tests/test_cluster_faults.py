@@ -32,6 +32,20 @@ def channel(request) -> str:
     return f"faults-{abs(hash(request.node.nodeid))}"
 
 
+class Guest:
+    """Somebody in a room of the Socket.IO chat, who comes back."""
+
+    def __init__(self, room: str) -> None:
+        self.client = socketio.AsyncClient(reconnection_delay=0.1, reconnection_delay_max=1)
+        self.heard: set[str] = set()
+
+        async def enter() -> None:
+            await self.client.emit("join-room", room)
+
+        self.client.on("connect", enter)
+        self.client.on("chat", lambda said: self.heard.add(said["text"]))
+
+
 def publish_surely(cluster: Cluster, number: int, channel: str, data, seconds: float = 20) -> None:
     """Publishes once, as often as that has to be tried."""
     deadline = time.monotonic() + seconds
@@ -50,17 +64,19 @@ def test_clients_of_a_node_that_is_killed_go_on_elsewhere(cluster, channel, tmp_
     count, url = 120, cluster.proxies["haproxy"].ws
     with Program([find("node"), str(NODE / "sdk_cluster.mjs"), f"{url}/ws", channel, str(count)], tmp_path) as clients:
         clients.wait_for("ready", 30)
-        for number in range(count - 1):
-            if number == 40:
-                cluster.kill(1)
-            publish_surely(cluster, 2 * (number % 2), channel, number)
-            time.sleep(0.02)
-        # Nobody is left behind on the node that is gone, and nobody is missing.
-        for port in (cluster.ports[0], cluster.ports[2]):
-            cluster.until(lambda port=port: members(cluster, port, channel)[1] == 4, 20)
-        publish_surely(cluster, 0, channel, count - 1)
-        assert clients.wait(60) == 0, clients.output
-    cluster.start(1)
+        try:
+            for number in range(count - 1):
+                if number == 40:
+                    cluster.kill(1)
+                publish_surely(cluster, 2 * (number % 2), channel, number)
+                time.sleep(0.02)
+            # Nobody is left behind on the node that is gone, and nobody is missing.
+            for port in (cluster.ports[0], cluster.ports[2]):
+                cluster.until(lambda port=port: members(cluster, port, channel)[1] == 4, 20)
+            publish_surely(cluster, 0, channel, count - 1)
+            assert clients.wait(60) == 0, clients.output
+        finally:
+            cluster.start(1)
     cluster.wait_until_whole()
     seen = json.loads(clients.output.splitlines()[-1])
     for name, reader in seen.items():
@@ -69,38 +85,51 @@ def test_clients_of_a_node_that_is_killed_go_on_elsewhere(cluster, channel, tmp_
 
 
 def test_socket_io_clients_of_a_node_that_is_killed_connect_anew(cluster, channel):
-    async def run() -> None:
-        clients = [(socketio.AsyncClient(reconnection_delay=0.1, reconnection_delay_max=1), asyncio.Queue()) for _ in range(6)]
-        for number, (client, heard) in enumerate(clients):
-            client.on("chat", heard.put_nowait)
-            client.on("connect", lambda client=client: client.emit("join-room", channel))
-            way = [["polling"], ["websocket"]][number % 2]
-            await client.connect(cluster.proxies["haproxy"].http, transports=way)
-        await asyncio.to_thread(cluster.kill, 1)
+    async def heard_by(clients: list[Guest], text: str) -> None:
+        """Said again until everybody has heard it: who is away just then does not."""
         deadline = time.monotonic() + 20
-        missing = set(range(len(clients)))
-        # Said again until everybody has heard it: who is away just then does not.
-        while missing:
-            assert time.monotonic() < deadline, missing
-            for client, _ in clients:
-                if client.connected:
-                    await client.emit("chat", {"room": channel, "text": "still here?"})
-                    break
+        while not all(text in guest.heard for guest in clients):
+            assert time.monotonic() < deadline, [text in guest.heard for guest in clients]
+            speaker = next((guest.client for guest in clients if guest.client.connected), None)
+            if speaker:
+                await speaker.emit("chat", {"room": channel, "text": text})
             await asyncio.sleep(0.5)
-            missing -= {number for number in missing if not clients[number][1].empty() and clients[number][0].connected}
-            for number in list(missing):
-                while not clients[number][1].empty():
-                    clients[number][1].get_nowait()
-        for client, _ in clients:
-            await client.disconnect()
 
-    asyncio.run(run())
-    cluster.start(1)
+    async def run() -> None:
+        clients = [Guest(channel) for _ in range(6)]
+        try:
+            for number, guest in enumerate(clients):
+                way = [["polling"], ["websocket"]][number % 2]
+                await guest.client.connect(cluster.proxies["haproxy"].http, transports=way)
+            await heard_by(clients, "all here")
+            await asyncio.to_thread(cluster.kill, 1)
+            await heard_by(clients, "still here")
+        finally:
+            for guest in clients:
+                await guest.client.shutdown()
+
+    try:
+        asyncio.run(run())
+    finally:
+        cluster.start(1)
     cluster.wait_until_whole()
 
 
 @pytest.mark.parametrize("way", ["paused", "killed"])
 def test_a_broker_that_is_away_costs_no_line_and_comes_back_by_itself(cluster, channel, way):
+    async def refused(lines) -> None:
+        """For 10 s publications are refused, and lines are as they were."""
+        began, number = time.monotonic(), 0
+        while time.monotonic() < began + 10:
+            asked, key = time.monotonic(), f"{channel} {number}"
+            answer = await asyncio.to_thread(cluster.publish, number % 3, channel, f"during {number}", key=key)
+            assert time.monotonic() - asked < REFUSED_WITHIN
+            assert (answer.status, answer.code) == (503, "broker_unavailable"), answer
+            number += 1
+            for opened in lines:
+                assert (await opened.ask(type="ping"))["type"] == "pong"
+            await asyncio.sleep(0.5)
+
     async def run() -> None:
         async with AsyncExitStack() as open_lines:
             lines = [await open_lines.enter_async_context(line(port, channel)) for port in cluster.ports]
@@ -108,17 +137,10 @@ def test_a_broker_that_is_away_costs_no_line_and_comes_back_by_itself(cluster, c
             for opened in lines:
                 assert await opened.data(1) == ["before"]
             cluster.broker.pause() if way == "paused" else cluster.broker.kill()
-            began, number = time.monotonic(), 0
-            while time.monotonic() < began + 10:
-                asked = time.monotonic()
-                answer = await asyncio.to_thread(cluster.publish, number % 3, channel, f"during {number}", key=f"{channel} {number}")
-                assert time.monotonic() - asked < REFUSED_WITHIN
-                assert (answer.status, answer.code) == (503, "broker_unavailable"), answer
-                number += 1
-                for opened in lines:
-                    assert (await opened.ask(type="ping"))["type"] == "pong"
-                await asyncio.sleep(0.5)
-            cluster.broker.go_on() if way == "paused" else await asyncio.to_thread(cluster.broker.start)
+            try:
+                await refused(lines)
+            finally:
+                cluster.broker.go_on() if way == "paused" else await asyncio.to_thread(cluster.broker.start)
             await asyncio.to_thread(publish_surely, cluster, 1, channel, "after", 15)
             histories = []
             for port in cluster.ports:
