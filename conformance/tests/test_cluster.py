@@ -219,12 +219,14 @@ async def test_python_socketio_stays_connected_whichever_node_is_asked(proxy, ch
     clients = []
     try:
         for _ in range(3):
-            client, heard = socketio.AsyncClient(reconnection=False), asyncio.Queue()
+            client, heard, joined = socketio.AsyncClient(reconnection=False), asyncio.Queue(), asyncio.Event()
             client.on("chat", heard.put_nowait)
+            client.on("system", lambda _, joined=joined: joined.set())
             await client.connect(proxy.http, transports=transports)
-            client.emit_to = channel
-            await client.emit("join-room", channel)
             clients.append((client, heard))
+            await client.emit("join-room", channel)
+            # What is said on another node before it is there, it does not hear.
+            await asyncio.wait_for(joined.wait(), 5)
         for number, (client, _) in enumerate(clients * 3):
             said = {"room": channel, "text": str(number)}
             assert await client.call("chat", said, timeout=5) == {"status": "delivered"}
