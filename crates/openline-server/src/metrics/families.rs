@@ -101,6 +101,10 @@ pub(super) const PUBLISHED: [&str; 8] = [
     "channel_limit",
 ];
 
+/// What becomes of a request that is handed over: answered, or else as
+/// [`NotAnswered`](crate::cluster::NotAnswered).
+pub(super) const FORWARDED: [&str; 4] = ["answered", "gone", "overloaded", "lost"];
+
 /// The codes that a line can end with, as they stand in the label. `none` ended without one.
 pub(super) const CLOSE_CODES: [(Option<u16>, &str); 25] = [
     (None, "none"),
@@ -193,6 +197,8 @@ counted! {
         "WebSocket lines that ended, by close code."
     TurnedAway = "openline_turned_away_total" ["code": ERROR_CODES]
         "Clients that were refused before they had a session, by error code."
+    Forwarded = "openline_forwarded_requests_total" ["result": FORWARDED]
+        "Requests for sessions on other nodes that were handed over to those, by what became of them."
     Panics = "openline_panics_total"
         "Lines that ended because of a bug of the server. Anything but 0 is worth a report."
     ReceivedMessages = "openline_received_messages_total"

@@ -27,6 +27,7 @@ use std::time::Duration;
 use openline_protocol::{Command, ErrorCode, Reason};
 
 use crate::broker::BrokerError;
+use crate::cluster::NotAnswered;
 use crate::exchange::Delivered;
 
 use families::{
@@ -85,6 +86,12 @@ impl Metrics {
     pub(crate) fn turned_away(&self, code: &'static str) {
         let known = ErrorCode::ALL.iter().position(|known| known.as_str() == code);
         self.stripes.add(Count::TurnedAway, known.unwrap_or(ErrorCode::ALL.len()), 1);
+    }
+
+    /// A request was handed over to another node.
+    pub(crate) fn forwarded(&self, not_answered: Option<NotAnswered>) {
+        let result = not_answered.map_or(0, |not_answered| not_answered as usize + 1);
+        self.stripes.add(Count::Forwarded, result, 1);
     }
 
     pub(crate) fn panicked(&self) {

@@ -41,7 +41,7 @@ does not depend on what clients do. There are no metrics by channel; the API tel
 ";
 
 const SECTIONS: [(&str, &[&str]); 8] = [
-    ("Clients", &["sessions", "lines", "turned_away", "panics", "authentications"]),
+    ("Clients", &["sessions", "lines", "turned_away", "forwarded", "panics", "authentications"]),
     (
         "Messages",
         &[

@@ -7,7 +7,7 @@ use openline_protocol::{Format, parse_request};
 use super::families::{Family, Kind, Present, Values};
 use super::{Gauges, Metrics, Process, Transport, page};
 use crate::broker::{BrokerError, BrokerHealth};
-use crate::cluster::Talk;
+use crate::cluster::{NotAnswered, Talk};
 use crate::exchange::Delivered;
 use crate::store::{COMMIT_BOUNDS, Health, State};
 use crate::uploads;
@@ -157,6 +157,7 @@ fn once(metrics: &Metrics, text: &str, number: u16) {
     metrics.line_closed(Some(number));
     metrics.line_closed(None);
     metrics.turned_away("connection_limit");
+    metrics.forwarded(Some(NotAnswered::Lost));
     metrics.panicked();
     metrics.received(text.len());
     command(metrics, &format!(r#"{{"type":"subscribe","channels":["{text}"],"{text}":1}}"#));
@@ -250,12 +251,21 @@ fn each_call_counts_under_its_own_name() {
     metrics.session_opened(Transport::Sse);
     metrics.session_closed(Transport::Sse);
     metrics.authenticated(false);
+    metrics.forwarded(None);
+    let not_answered = [NotAnswered::Gone, NotAnswered::Overloaded, NotAnswered::Lost];
+    for (index, not_answered) in not_answered.into_iter().enumerate() {
+        (0..index + 2).for_each(|_| metrics.forwarded(Some(not_answered)));
+    }
     let parsed = Parsed::of(&metrics.encode(&gauges()));
     for (index, code) in ErrorCode::ALL.iter().enumerate() {
         let expected = (index + 1) as f64;
         let labels = [("code", code.as_str())];
         assert_eq!(parsed.value("openline_errors_total", &labels), expected);
         assert_eq!(parsed.value("openline_turned_away_total", &labels), expected);
+    }
+    for (index, result) in ["answered", "gone", "overloaded", "lost"].iter().enumerate() {
+        let value = parsed.value("openline_forwarded_requests_total", &[("result", result)]);
+        assert_eq!(value, (index + 1) as f64);
     }
     for (index, reason) in Reason::ALL.iter().enumerate() {
         let value = parsed.value("openline_unrecovered_total", &[("reason", reason.as_str())]);

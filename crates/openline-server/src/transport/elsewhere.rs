@@ -44,5 +44,7 @@ pub(crate) async fn hand_over(
 ) -> Result<Response<Body>, NotAnswered> {
     let address = site.node.guard.client_address(site.peer, request.headers());
     let request = CarriedRequest::new(request, address, body);
-    home.forwards.hand_over(home.node, request, within).await
+    let answered = home.forwards.hand_over(home.node, request, within).await;
+    site.node.metrics.forwarded(answered.as_ref().err().copied());
+    answered
 }

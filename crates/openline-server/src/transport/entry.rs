@@ -192,7 +192,10 @@ async fn redeem(node: &Node, ticket: &Token) -> Result<Identity, AuthError> {
         };
         return match token {
             Some(token) => verify(node, &token).await,
-            None => Err(no_ticket()),
+            None => {
+                node.metrics.authenticated(false);
+                Err(no_ticket())
+            }
         };
     }
     let now = Clock::wall_seconds();

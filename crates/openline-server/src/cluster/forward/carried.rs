@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ::http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HeaderName, PROXY_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderName, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
 };
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -60,10 +60,18 @@ impl Errand {
 impl CarriedRequest {
     pub(crate) fn new<B>(request: &Request<B>, address: IpAddr, body: Bytes) -> Self {
         let target = request.uri().path_and_query();
+        let mut headers = carried(request.headers());
+        // HTTP/2 says it elsewhere.
+        if let Some(host) = request.uri().authority()
+            && !request.headers().contains_key(HOST)
+        {
+            headers
+                .push((HOST.as_str().to_owned(), Bytes::copy_from_slice(host.as_str().as_bytes())));
+        }
         Self {
             method: request.method().as_str().to_owned(),
             target: target.map_or("/", |target| target.as_str()).to_owned(),
-            headers: carried(request.headers()),
+            headers,
             address,
             body,
         }
@@ -224,6 +232,15 @@ mod tests {
         ];
         assert_eq!(names, expected);
         assert!(opened.extensions().get::<HandedOver>().is_some());
+    }
+
+    #[test]
+    fn the_host_of_a_request_over_http_2_arrives_as_a_header() {
+        let request = Request::get("https://example.org:8443/poll?session=x").body(()).unwrap();
+        let carried = CarriedRequest::new(&request, [127, 0, 0, 1].into(), Bytes::new());
+        let (opened, _) = carried.open().unwrap();
+        assert_eq!(opened.headers()["host"], "example.org:8443");
+        assert_eq!(opened.uri(), "/poll?session=x");
     }
 
     #[test]
