@@ -158,6 +158,22 @@ def test_a_long_poll_on_another_node_waits_and_is_answered(cluster, channel):
     publishing.finish()
 
 
+def test_what_is_long_goes_by_way_of_another_node_too(cluster, channel):
+    home, other = cluster.ports[:2]
+    poller = Poller(home, channel)
+    poller.poll()
+    session, poller.port = poller.session, other
+    for letter in "ab":
+        message = {"type": "publish", "channel": channel, "data": letter * 700_000, "id": 1}
+        answer = ask(other, "POST", "/poll", message, openline_session=session)
+        assert answer.json["type"] == "published", answer
+    seen = []
+    while len(seen) < 2:
+        seen += [message["data"] for message in poller.poll() if message["type"] == "message"]
+        assert poller.session == session
+    assert seen == ["a" * 700_000, "b" * 700_000]
+
+
 def test_what_the_client_of_a_stream_sends_finds_its_session(cluster, proxy, channel):
     with Stream(proxy.port, f"/sse?channels={channel}") as stream:
         welcome, _ = stream.opened()

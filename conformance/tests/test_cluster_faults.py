@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import time
 from contextlib import AsyncExitStack
 
@@ -12,7 +14,9 @@ import socketio
 
 from cluster import Cluster, members
 from programs import NODE, Nats, Program, Redis, find
+from streams import ask
 from test_cluster import line
+from test_poll import Poller
 
 # How long a publication may take to be refused: `broker.timeout`, and the machine's own slowness.
 REFUSED_WITHIN = 4.0
@@ -82,6 +86,27 @@ def test_clients_of_a_node_that_is_killed_go_on_elsewhere(cluster, channel, tmp_
     for name, reader in seen.items():
         numbers = [data for data in reader["seen"] if isinstance(data, int)]
         assert (numbers, reader["gaps"]) == (list(range(count)), []), name
+
+
+def test_a_node_that_hangs_holds_up_requests_for_its_sessions_for_two_seconds(cluster, channel):
+    poller = Poller(cluster.ports[0], channel)
+    poller.poll()
+    session, poller.port = poller.session, cluster.ports[1]
+    os.killpg(cluster.nodes[0].pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        message = {"type": "publish", "channel": channel, "data": 1, "id": 1, "key": channel}
+        answer = ask(poller.port, "POST", "/poll", message, openline_session=session)
+        assert (answer.status, answer.code) == (504, "timeout"), answer
+        assert time.monotonic() - began < 4
+        # The poll goes on here, from where the client is.
+        cluster.publish(2, channel, "meanwhile")
+        assert poller.until("message")["data"] == "meanwhile"
+        assert poller.session != session
+        assert time.monotonic() - began < 8
+    finally:
+        os.killpg(cluster.nodes[0].pid, signal.SIGCONT)
+    cluster.wait_until_whole()
 
 
 def test_socket_io_clients_of_a_node_that_is_killed_connect_anew(cluster, channel):
