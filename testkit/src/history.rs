@@ -210,6 +210,8 @@ pub struct Run {
     pub seconds: u64,
     /// Which faults were asked for.
     pub faults: String,
+    /// The kinds of clients that subscribed.
+    pub clients: Vec<String>,
     /// Whether offsets of a channel follow each other without gaps.
     pub contiguous: bool,
     /// At most so many missed messages are given back at one time.

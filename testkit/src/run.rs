@@ -110,6 +110,7 @@ struct Running {
     stage: Stage,
     shared: Shared,
     plan: Plan,
+    clients: Vec<String>,
     faults: Vec<Planned>,
     stop: watch::Sender<bool>,
 }
@@ -138,7 +139,7 @@ impl Running {
             progress: Arc::new(Progress::default()),
             stop: stop.subscribe(),
         };
-        Ok(Self { stage, shared, plan, faults, stop })
+        Ok(Self { stage, shared, plan, clients, faults, stop })
     }
 
     async fn go(&mut self, options: &RunOptions) -> Result<(), String> {
@@ -149,6 +150,7 @@ impl Running {
             nodes: options.nodes,
             seconds: options.length.as_secs(),
             faults: options.faults_text.clone(),
+            clients: self.clients.clone(),
             contiguous: self.shared.subject.is_contiguous(),
             recovery_max: self.shared.subject.recovery_max(),
             channels: self.plan.channels.clone(),

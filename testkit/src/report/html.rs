@@ -102,6 +102,7 @@ mod tests {
             nodes: 3,
             seconds: 1,
             faults: "all".into(),
+            clients: vec!["json".into()],
             contiguous: true,
             recovery_max: 10,
             channels: Vec::new(),

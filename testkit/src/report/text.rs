@@ -11,8 +11,9 @@ const SHOWN_MAX: usize = 20;
 /// The verdict of a run in a few lines, with how to make the run again.
 pub fn text(run: &Run, verdict: &Verdict) -> String {
     let mut out = String::new();
-    let Counts { acknowledged, retried, failed, unknown, seen, lost, recovered, signals, faults } =
+    let Counts { acknowledged, retried, failed, unknown, seen, lost, recovered, signals, .. } =
         &verdict.counts;
+    let faults = verdict.counts.faults;
     let signals: Vec<String> =
         signals.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     let signals = if signals.is_empty() { "none".to_owned() } else { signals.join(", ") };
@@ -29,6 +30,9 @@ pub fn text(run: &Run, verdict: &Verdict) -> String {
          seen {seen}; lines lost {lost}, recovered {recovered}; told of gaps: {signals}; \
          faults {faults}"
     );
+    for (kind, why) in &verdict.counts.not_run {
+        let _ = writeln!(out, "not run: {kind}: {why}");
+    }
     for finding in verdict.findings.iter().take(SHOWN_MAX) {
         let _ = writeln!(out, "  {}", line(finding));
     }
@@ -43,13 +47,20 @@ pub fn text(run: &Run, verdict: &Verdict) -> String {
         let rules = verdict.broken.iter().map(|(rule, count)| format!("{rule} {count}"));
         let _ = writeln!(out, "broken: {}", rules.collect::<Vec<_>>().join(", "));
     }
-    let _ = writeln!(
-        out,
-        "again: openline-check run --broker {broker} --nodes {nodes} --seed {seed} \
-         --seconds {seconds} --faults {}",
-        run.faults
-    );
+    let _ = writeln!(out, "again: {}", again(run));
     out
+}
+
+/// The command that makes the run again.
+fn again(run: &Run) -> String {
+    let Run { seed, broker, nodes, seconds, faults, clients, .. } = run;
+    let needs_sdk = clients.iter().any(|client| client == "typescript");
+    let sdk = if needs_sdk { " --sdk sdk/typescript" } else { "" };
+    format!(
+        "openline-check run --broker {broker} --nodes {nodes} --seed {seed} --seconds {seconds} \
+         --faults {faults} --clients {}{sdk}",
+        clients.join(",")
+    )
 }
 
 fn line(Finding { rule, at, who, channel, text, part }: &Finding) -> String {

@@ -87,6 +87,8 @@ pub struct Counts {
     pub signals: BTreeMap<String, usize>,
     /// Faults.
     pub faults: usize,
+    /// Faults that could not be made here, and why.
+    pub not_run: BTreeMap<String, String>,
 }
 
 impl Verdict {
@@ -168,6 +170,9 @@ fn counts(records: &[Record], known: &Known<'_>) -> Counts {
             Event::Seen { .. } => counts.seen += 1,
             Event::Lost { .. } => counts.lost += 1,
             Event::FaultBegan { .. } => counts.faults += 1,
+            Event::FaultNotRun { kind, why, .. } => {
+                counts.not_run.insert(kind.clone(), why.clone());
+            }
             Event::Subscribed { recovered: Some(true), .. } => counts.recovered += 1,
             Event::Subscribed { recovered: Some(false), reason, .. } => {
                 let reason = reason.clone().unwrap_or_default();

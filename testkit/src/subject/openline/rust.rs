@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use openline_client::{ChannelEvent, Client, Error, GapReason, Position, Subscription};
+use openline_client::{Backoff, ChannelEvent, Client, Error, GapReason, Position, Subscription};
 use tokio::sync::mpsc::Sender;
 use tokio::time::{sleep, timeout};
 
@@ -11,12 +11,15 @@ use super::super::Heard;
 use super::tasks::{TaskLine, Told};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shorter than most would have it, so that much happens in a minute.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) async fn line(address: SocketAddr) -> Result<TaskLine, String> {
     let builder =
         Client::builder(&format!("ws://{address}/ws")).map_err(|error| error.to_string())?;
-    let client = builder.no_proxy().build().map_err(|error| error.to_string())?;
+    let backoff = Backoff::full_jitter(PAUSE, BACKOFF_MAX);
+    let client = builder.no_proxy().backoff(backoff).build().map_err(|error| error.to_string())?;
     let connected = timeout(CONNECT_TIMEOUT, client.connect()).await;
     connected.map_err(|_| "it does not connect")?.map_err(|error| error.to_string())?;
     Ok(TaskLine::new(true, move |channel, position, tell| {

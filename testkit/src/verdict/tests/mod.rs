@@ -24,6 +24,7 @@ impl Script {
             nodes: 1,
             seconds: 1,
             faults: "none".into(),
+            clients: vec!["json".into()],
             contiguous: true,
             recovery_max: 1_000,
             channels: vec![channel("c", 1_000), channel("short", 3)],
