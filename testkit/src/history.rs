@@ -180,6 +180,11 @@ pub enum Event {
         /// What it needs.
         why: String,
     },
+    /// Something that was not broken broke by itself, such as a node that ended.
+    Broke {
+        /// What.
+        what_broke: String,
+    },
     /// Everything is whole again, and nothing is published any more.
     Healed,
     /// What the store has at the end.

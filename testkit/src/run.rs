@@ -106,6 +106,8 @@ history_size = 100000
 history_size = 20
 "#;
 
+type Tasks = JoinSet<Result<(), String>>;
+
 struct Running {
     stage: Stage,
     shared: Shared,
@@ -161,6 +163,9 @@ impl Running {
         sleep_until(began + options.length).await;
         self.stage.heal().await?;
         let ended = timeout(LAST_WORDS, all_of(&mut publishers)).await;
+        for note in self.stage.notes() {
+            self.record(Event::Broke { what_broke: note.clone() });
+        }
         self.record(Event::Healed);
         ended.map_err(|_| format!("publishers are not done after {LAST_WORDS:?}"))??;
         self.ends().await?;
@@ -170,7 +175,7 @@ impl Running {
         Ok(())
     }
 
-    fn start(&self, began: Instant) -> (JoinSet<Result<(), String>>, JoinSet<Result<(), String>>) {
+    fn start(&self, began: Instant) -> (Tasks, Tasks) {
         let (mut publishers, mut readers) = (JoinSet::new(), JoinSet::new());
         let channels: &Vec<Channel> = &self.plan.channels;
         for plan in self.plan.readers.clone() {
@@ -241,7 +246,7 @@ impl Running {
     }
 }
 
-async fn all_of(tasks: &mut JoinSet<Result<(), String>>) -> Result<(), String> {
+async fn all_of(tasks: &mut Tasks) -> Result<(), String> {
     while let Some(done) = tasks.join_next().await {
         done.map_err(|error| error.to_string())??;
     }

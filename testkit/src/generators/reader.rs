@@ -138,10 +138,10 @@ impl Reader {
                 let name = self.names[channel].clone();
                 let Some(state @ State::Subscribed) = self.states.get_mut(&name) else { return };
                 *state = State::Leaving(from, away);
-                if let Some(line) = &mut self.line {
-                    if let Err(why) = line.unsubscribe(&name).await {
-                        self.lost(why);
-                    }
+                if let Some(line) = &mut self.line
+                    && let Err(why) = line.unsubscribe(&name).await
+                {
+                    self.lost(why);
                 }
             }
         }

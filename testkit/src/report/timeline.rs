@@ -58,9 +58,7 @@ fn rows(run: &Run, records: &[Record], verdict: &Verdict) -> BTreeMap<(u8, Strin
     for Record { event, .. } in records {
         names.extend(row_of(event));
     }
-    for finding in verdict.findings.iter().filter(|finding| finding.who == "store") {
-        names.insert(named(&finding.who));
-    }
+    names.extend(verdict.findings.iter().map(|finding| named(&finding.who)));
     names.into_iter().enumerate().map(|(row, name)| (name, row)).collect()
 }
 

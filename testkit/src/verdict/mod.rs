@@ -131,6 +131,11 @@ pub fn judge(records: &[Record]) -> Result<Verdict, String> {
     order::judge(&known, &mut found);
     stored::judge(records, &known, &mut found);
     reader::judge(records, &known, &mut found);
+    for Record { at, event } in records {
+        if let Event::Broke { what_broke } = event {
+            found(finding(Rule::Alive, *at, "node", "", what_broke.clone()));
+        }
+    }
     drop(found);
     verdict.findings.sort_by_key(|finding| finding.at);
     Ok(verdict)

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use super::publishes::Publish;
 use super::{Found, Known, Rule, finding};
 
+/// Offsets, when they were acknowledged, and what stands there.
+type Line<'p, 'a> = Vec<(u64, u64, &'p Publish<'a>)>;
+
 /// Compares publishes of one channel and epoch, as long as the store did not forget between them.
 pub(super) fn judge(known: &Known<'_>, found: &mut Found<'_>) {
-    let mut lines: HashMap<(&str, u64, usize), Vec<(u64, u64, &Publish<'_>)>> = HashMap::new();
+    let mut lines: HashMap<(&str, u64, usize), Line<'_, '_>> = HashMap::new();
     for publish in known.publishes.all() {
         let Some((acked, place)) = publish.stands() else { continue };
         if let Some(era) = known.faults.era(publish.invoked, acked) {

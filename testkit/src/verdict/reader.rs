@@ -120,11 +120,11 @@ impl<'a> Track<'a> {
 
     fn asks(&mut self, at: u64, from: From, place: Option<Place>, look: &mut Look<'_, 'a, '_>) {
         let (own, covered) = (place.filter(|_| from == From::Own), self.covered);
-        if let (Some(own), Some(covered), false) = (own, covered, self.awaits_signal) {
-            if own != covered {
-                let text = format!("goes on from {own}, but saw no more than up to {covered}");
-                (look.found)(self.finding(Rule::Gap, at, text));
-            }
+        if let (Some(own), Some(covered), false) = (own, covered, self.awaits_signal)
+            && own != covered
+        {
+            let text = format!("goes on from {own}, but saw no more than up to {covered}");
+            (look.found)(self.finding(Rule::Gap, at, text));
         }
         self.asked = Some((from, place));
     }

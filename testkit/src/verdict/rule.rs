@@ -29,11 +29,13 @@ pub enum Rule {
     CatchUp,
     /// What was acknowledged is in the store.
     Kept,
+    /// Nothing ends that was not broken.
+    Alive,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Function,
         Self::Order,
         Self::Duplicate,
@@ -46,6 +48,7 @@ impl Rule {
         Self::Needless,
         Self::CatchUp,
         Self::Kept,
+        Self::Alive,
     ];
 
     /// Its name.
@@ -63,6 +66,7 @@ impl Rule {
             Self::Needless => "needless",
             Self::CatchUp => "catch-up",
             Self::Kept => "kept",
+            Self::Alive => "alive",
         }
     }
 
@@ -81,6 +85,7 @@ impl Rule {
             Self::Needless => "readers are told of gaps only for a reason",
             Self::CatchUp => "readers catch up within 30 s when all is whole",
             Self::Kept => "what was acknowledged is in the store at the end",
+            Self::Alive => "nothing ends by itself",
         }
     }
 }

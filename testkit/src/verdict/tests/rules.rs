@@ -335,6 +335,13 @@ fn kept_what_was_acknowledged_before_the_store_was_copied_is_there_after_it_was_
 }
 
 #[test]
+fn alive_a_node_that_ends_by_itself_is_found() {
+    let mut script = Script::new();
+    script.joins().then(Event::Broke { what_broke: "node-1 ended".into() });
+    script.breaks(&[Rule::Alive]);
+}
+
+#[test]
 fn a_history_without_an_end_is_not_judged() {
     let mut script = Script::new();
     assert!(judge(&script.records).is_err());
