@@ -9,6 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 OPENLINE := $(abspath $(TARGET))/debug/openline
 PYTHON := .work/venv/bin/python
 FUZZ_SECONDS ?= 60
+DELIVERY_SEEDS ?= 1
 
 say = @printf '\n== %s\n' '$(1)'
 
@@ -76,6 +77,14 @@ long: setup sdk/typescript/node_modules/.package-lock.json ## Run the tests that
 	cargo build -p openline --locked
 	cd sdk/typescript && OPENLINE_BIN=$(OPENLINE) npm run test:soak
 	OPENLINE_BIN=$(OPENLINE) .work/venv/bin/pytest -m long conformance/tests
+
+delivery: programs sdk/typescript/node_modules/.package-lock.json ## Hold what clients see to the delivery promise: a seed on each broker
+	$(call say,Delivery: DELIVERY_SEEDS=$(DELIVERY_SEEDS) on each broker)
+	cd sdk/typescript && npm run build
+	testkit/delivery.sh $(TARGET)/debug $(TARGET)/delivery $(DELIVERY_SEEDS)
+
+delivery-all: ## The same with ten seeds
+	$(MAKE) delivery DELIVERY_SEEDS="$$(seq -s ' ' 1 10)"
 
 wasm: ## Build the pure crates for a machine without sockets and clocks
 	$(call say,The pure crates for wasm32)
