@@ -1,7 +1,8 @@
 //! A run: starts the server, lets clients work while it is broken, and waits until they caught up.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::faults::{self, BrokerKind, Planned, Selection, Stage};
 use crate::generators::{self, Progress, Shared};
-use crate::history::{Channel, Event, Recorder, Run};
+use crate::history::{Channel, Entry, Event, Place, Recorder, Run};
 use crate::plan::Plan;
 use crate::subject::{Openline, Subject};
 
@@ -55,31 +56,56 @@ pub struct RunOptions {
     pub env: Vec<(String, String)>,
 }
 
-/// Makes a run; returns where its history is.
+/// Starts Openline and makes a run; returns where its history is.
 ///
 /// # Errors
 /// Why it could not be made, or its history is not whole.
 pub async fn run(options: &RunOptions) -> Result<PathBuf, String> {
-    let stage_folder = options.out.join("stage");
-    fs::create_dir_all(&stage_folder).map_err(|error| in_file(&stage_folder, &error))?;
-    let history = options.out.join("history.jsonl");
+    let folder = options.out.join("stage");
+    fs::create_dir_all(&folder).map_err(|error| in_file(&folder, &error))?;
     let stage = Stage::start(faults::Options {
         broker: options.broker,
         nodes: options.nodes,
         seed: options.seed,
         bin: options.bin.clone(),
-        folder: stage_folder,
+        folder,
         config: format!("{CONFIG}{}\n", options.config),
         faults: options.faults.clone(),
         env: options.env.clone(),
     })
     .await?;
-    let subject: Arc<dyn Subject> =
-        Arc::new(Openline::new(stage.api_key(), options.sdk.as_deref()));
+    let subject = Arc::new(Openline::new(stage.api_key(), options.sdk.as_deref()));
+    let nodes = stage.nodes().to_vec();
+    make(options, subject, nodes, Some(stage)).await
+}
+
+/// Makes a run against servers that somebody else has started, which are not broken; returns where
+/// its history is. What of `options` is for starting them counts for nothing.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_against(
+    options: &RunOptions,
+    subject: Arc<dyn Subject>,
+    nodes: Vec<SocketAddr>,
+) -> Result<PathBuf, String> {
+    fs::create_dir_all(&options.out).map_err(|error| in_file(&options.out, &error))?;
+    make(options, subject, nodes, None).await
+}
+
+async fn make(
+    options: &RunOptions,
+    subject: Arc<dyn Subject>,
+    nodes: Vec<SocketAddr>,
+    stage: Option<Stage>,
+) -> Result<PathBuf, String> {
+    let history = options.out.join("history.jsonl");
     let recorder = Recorder::create(&history).map_err(|error| in_file(&history, &error))?;
-    let mut running = Running::new(options, stage, subject, Arc::new(recorder))?;
+    let mut running = Running::new(options, stage, subject, nodes, Arc::new(recorder))?;
     let done = running.go(options).await;
-    running.stage.stop().await;
+    if let Some(stage) = running.stage {
+        stage.stop().await;
+    }
     done?;
     running.shared.recorder.finish().map_err(|error| in_file(&history, &error))?;
     Ok(history)
@@ -106,10 +132,14 @@ history_size = 100000
 history_size = 20
 "#;
 
+/// What the store has: where each channel is, and its messages.
+type Contents = BTreeMap<String, (Option<Place>, Vec<Entry>)>;
+
 type Tasks = JoinSet<Result<(), String>>;
 
 struct Running {
-    stage: Stage,
+    /// None where somebody else has started the servers.
+    stage: Option<Stage>,
     shared: Shared,
     plan: Plan,
     clients: Vec<String>,
@@ -120,8 +150,9 @@ struct Running {
 impl Running {
     fn new(
         options: &RunOptions,
-        stage: Stage,
+        stage: Option<Stage>,
         subject: Arc<dyn Subject>,
+        addresses: Vec<SocketAddr>,
         recorder: Arc<Recorder>,
     ) -> Result<Self, String> {
         let all = subject.clients();
@@ -133,10 +164,13 @@ impl Running {
         let plan = Plan::new(options.seed, options.length, options.nodes, &clients);
         let (seed, nodes) = (options.seed, options.nodes);
         let faults = faults::schedule(seed, options.length, &options.faults, options.broker, nodes);
+        if stage.is_none() && !faults.is_empty() {
+            return Err("servers that others have started are not broken: no faults".to_owned());
+        }
         let stop = watch::Sender::new(false);
         let shared = Shared {
             subject,
-            nodes: stage.nodes().into(),
+            nodes: addresses.into(),
             recorder,
             progress: Arc::new(Progress::default()),
             stop: stop.subscribe(),
@@ -161,9 +195,11 @@ impl Running {
         let (mut publishers, mut readers) = self.start(began);
         self.breaks(began).await?;
         sleep_until(began + options.length).await;
-        self.stage.heal().await?;
+        if let Some(stage) = &mut self.stage {
+            stage.heal().await?;
+        }
         let ended = timeout(LAST_WORDS, all_of(&mut publishers)).await;
-        for note in self.stage.notes() {
+        for note in self.stage.iter().flat_map(Stage::notes) {
             self.record(Event::Broke { what_broke: note.clone() });
         }
         self.record(Event::Healed);
@@ -199,51 +235,71 @@ impl Running {
         let ends = faults.iter().enumerate().map(|(index, fault)| (fault.end, false, index));
         let mut turns: Vec<_> = begins.chain(ends).collect();
         turns.sort_unstable();
+        let Some(stage) = &mut self.stage else { return Ok(()) };
+        let recorder = &self.shared.recorder;
         for (at, begins, index) in turns {
             sleep_until(began + at).await;
             let fault = &faults[index];
             let (kind, target) = (fault.kind.to_string(), fault.target.clone());
-            if let Some(why) = self.stage.why_not(fault.kind) {
+            if let Some(why) = stage.why_not(fault.kind) {
                 if begins {
-                    self.record(Event::FaultNotRun { kind, target, why: why.to_owned() });
+                    recorder.record(Event::FaultNotRun { kind, target, why: why.to_owned() });
                 }
                 continue;
             }
             if begins {
                 let forgets = fault.kind.forgets();
-                self.record(Event::FaultBegan { kind, target, forgets });
-                self.stage.begin(fault).await?;
+                recorder.record(Event::FaultBegan { kind, target, forgets });
+                stage.begin(fault).await?;
             } else {
-                self.stage.end(fault).await?;
-                self.record(Event::FaultEnded { kind, target });
+                stage.end(fault).await?;
+                recorder.record(Event::FaultEnded { kind, target });
             }
         }
         Ok(())
     }
 
-    /// Reads what the store has, and waits until readers have it too.
+    /// Waits until readers have what the store has, and writes down what that is. A publish that nobody
+    /// waits for any more may still arrive meanwhile.
     async fn ends(&self) -> Result<(), String> {
         let deadline = Instant::now() + CATCH_UP;
-        let mut heads = HashMap::new();
-        for Channel { name, .. } in &self.plan.channels {
-            let stored =
-                timeout(READ_TIMEOUT, self.shared.subject.stored(self.shared.nodes[0], name));
-            let stored =
-                stored.await.map_err(|_| format!("the history of {name} does not come"))?;
-            let (head, entries) = stored?;
-            heads.insert(name.clone(), head);
-            self.record(Event::Stored { channel: name.clone(), head, entries });
+        let mut stored = self.stored().await?;
+        loop {
+            let heads = heads(&stored);
+            while Instant::now() < deadline && !self.shared.progress.behind(&heads).is_empty() {
+                sleep(LOOK_EVERY).await;
+            }
+            sleep(SETTLE).await;
+            stored = self.stored().await?;
+            if Instant::now() >= deadline || heads == self::heads(&stored) {
+                break;
+            }
         }
-        while Instant::now() < deadline && !self.shared.progress.behind(&heads).is_empty() {
-            sleep(LOOK_EVERY).await;
+        for (channel, (head, entries)) in stored {
+            self.record(Event::Stored { channel, head, entries });
         }
-        sleep(SETTLE).await;
         Ok(())
+    }
+
+    /// What the store has of all channels.
+    async fn stored(&self) -> Result<Contents, String> {
+        let mut stored = Contents::new();
+        for Channel { name, .. } in &self.plan.channels {
+            let reading = self.shared.subject.stored(self.shared.nodes[0], name);
+            let read = timeout(READ_TIMEOUT, reading).await;
+            let read = read.map_err(|_| format!("the history of {name} does not come"))?;
+            stored.insert(name.clone(), read?);
+        }
+        Ok(stored)
     }
 
     fn record(&self, event: Event) {
         self.shared.recorder.record(event);
     }
+}
+
+fn heads(stored: &Contents) -> HashMap<String, Option<Place>> {
+    stored.iter().map(|(channel, (head, _))| (channel.clone(), *head)).collect()
 }
 
 async fn all_of(tasks: &mut Tasks) -> Result<(), String> {
