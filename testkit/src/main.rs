@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use openline_check::faults::{BrokerKind, Selection};
 use openline_check::history::{self, Event};
-use openline_check::run::{RunOptions, run};
+use openline_check::run::{CATCH_UP, RunOptions, run};
 use openline_check::{report, verdict};
 
 /// Checks that a server keeps its delivery promise while things break.
@@ -92,6 +92,7 @@ fn make(args: RunArgs) -> Result<bool, String> {
         nodes: args.nodes,
         seed: args.seed,
         length: Duration::from_secs(args.seconds),
+        catch_up: CATCH_UP,
         faults,
         faults_text: args.faults,
         bin: args.bin,

@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::subject::{Openline, Subject};
 
 /// How long readers may take to catch up, and a little.
-const CATCH_UP: Duration = Duration::from_secs(31);
+pub const CATCH_UP: Duration = Duration::from_secs(31);
 /// How long publishers may take to learn what became of their last messages.
 const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long the store may take to tell what it has of a channel.
@@ -38,6 +38,8 @@ pub struct RunOptions {
     pub seed: u64,
     /// For how long clients work.
     pub length: Duration,
+    /// How long to wait until readers have caught up: [`CATCH_UP`], unless it does not matter.
+    pub catch_up: Duration,
     /// What is broken.
     pub faults: Selection,
     /// The same as text.
@@ -192,7 +194,7 @@ impl Running {
             channels: self.plan.channels.clone(),
         }));
         let began = Instant::now();
-        let (mut publishers, mut readers) = self.start(began);
+        let (mut publishers, mut readers) = self.start(began, options.length);
         self.breaks(began).await?;
         sleep_until(began + options.length).await;
         if let Some(stage) = &mut self.stage {
@@ -204,14 +206,14 @@ impl Running {
         }
         self.record(Event::Healed);
         ended.map_err(|_| format!("publishers are not done after {LAST_WORDS:?}"))??;
-        self.ends().await?;
+        self.ends(options.catch_up).await?;
         self.stop.send_replace(true);
         all_of(&mut readers).await?;
         self.record(Event::End);
         Ok(())
     }
 
-    fn start(&self, began: Instant) -> (Tasks, Tasks) {
+    fn start(&self, began: Instant, length: Duration) -> (Tasks, Tasks) {
         let (mut publishers, mut readers) = (JoinSet::new(), JoinSet::new());
         let channels: &Vec<Channel> = &self.plan.channels;
         for plan in self.plan.readers.clone() {
@@ -222,7 +224,7 @@ impl Running {
                 self.shared.clone(),
                 plan,
                 channels.clone(),
-                began,
+                (began, began + length),
             ));
         }
         (publishers, readers)
@@ -261,8 +263,8 @@ impl Running {
 
     /// Waits until readers have what the store has, and writes down what that is. A publish that nobody
     /// waits for any more may still arrive meanwhile.
-    async fn ends(&self) -> Result<(), String> {
-        let deadline = Instant::now() + CATCH_UP;
+    async fn ends(&self, patience: Duration) -> Result<(), String> {
+        let deadline = Instant::now() + patience;
         let mut stored = self.stored().await?;
         loop {
             let heads = heads(&stored);

@@ -252,6 +252,7 @@ async fn checked(bug: Bug) -> Verdict {
         nodes: 1,
         seed: 1,
         length: Duration::from_secs(5),
+        catch_up: Duration::from_secs(5),
         faults: Selection::None,
         faults_text: "none".to_owned(),
         bin: PathBuf::new(),

@@ -13,10 +13,12 @@ use crate::subject::{Message, Outcome, Pen};
 
 /// How often a publish is sent again whose outcome is not known.
 const ATTEMPTS_MAX: u32 = 12;
+/// For how long a message is sent again when the run is over.
+const LAST_WORDS: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Publishes as planned, from `began` on, and returns when all of it has been tried.
+/// Publishes as planned, between `began` and `end`, and returns when it is known what came of it.
 ///
 /// # Errors
 /// When there is no port for its door.
@@ -24,7 +26,7 @@ pub async fn publish(
     mut shared: Shared,
     plan: PublisherPlan,
     channels: Vec<Channel>,
-    began: Instant,
+    (began, end): (Instant, Instant),
 ) -> Result<(), String> {
     let door = Door::open(shared.nodes[plan.node]).await.map_err(|error| error.to_string())?;
     let way = plan.way;
@@ -36,9 +38,14 @@ pub async fn publish(
         pen: None,
         sent: HashMap::new(),
         attempts: HashMap::new(),
+        gives_up: end + LAST_WORDS,
         shared: shared.clone(),
     };
     for (at, step) in plan.steps {
+        // A machine with much to do may be late.
+        if Instant::now() > end {
+            break;
+        }
         tokio::select! {
             () = async {
                 sleep_until(began + at).await;
@@ -60,6 +67,8 @@ struct Publisher {
     sent: HashMap<u32, usize>,
     /// How often a value was sent.
     attempts: HashMap<String, u32>,
+    /// When it does not ask any more what became of a message.
+    gives_up: Instant,
     shared: Shared,
 }
 
@@ -91,7 +100,7 @@ impl Publisher {
         let channel = self.channels[channel].name.clone();
         let message = Message { channel, value, key };
         for attempt in 0..ATTEMPTS_MAX {
-            if self.once(way, node, &message).await {
+            if self.once(way, node, &message).await || Instant::now() > self.gives_up {
                 return;
             }
             sleep((PAUSE * 2_u32.pow(attempt.min(8))).min(PAUSE_MAX)).await;
