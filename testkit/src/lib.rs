@@ -14,6 +14,7 @@
 //! # Not here
 //! Simulated time: these are real processes and sockets.
 
+pub mod bugs;
 pub mod faults;
 pub mod generators;
 pub mod history;

@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use openline_check::faults::{BrokerKind, Selection};
 use openline_check::history::{self, Event};
 use openline_check::run::{CATCH_UP, RunOptions, run};
-use openline_check::{report, verdict};
+use openline_check::{bugs, report, verdict};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Checks that a server keeps its delivery promise while things break.
 #[derive(Parser)]
@@ -23,6 +24,8 @@ struct Cli {
 enum Command {
     /// Start a server, break it while clients use it, and judge what they saw
     Run(RunArgs),
+    /// See whether bugs that are put into a server on purpose are found
+    Bugs(BugsArgs),
     /// Judge the history of a run, and write the report beside it
     Verdict {
         /// The history
@@ -64,9 +67,35 @@ struct RunArgs {
     config: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct BugsArgs {
+    /// What keeps the channels: embedded, redis or nats
+    #[arg(long, default_value = "embedded")]
+    broker: BrokerKind,
+    /// How many nodes; 1 with the embedded broker
+    #[arg(long, default_value_t = 1)]
+    nodes: usize,
+    /// The first seed of each bug
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// A bug that was not found with so many seeds is missed
+    #[arg(long, default_value_t = 5)]
+    seeds: u64,
+    /// For how long clients work in each run
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
+    /// The server's program, built with the feature seeded-bugs
+    #[arg(long, env = "OPENLINE_BIN", default_value = "target/debug/openline")]
+    bin: PathBuf,
+    /// Where to put the histories, data and logs
+    #[arg(long, default_value = "delivery-check")]
+    out: PathBuf,
+}
+
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => make(args),
+        Command::Bugs(args) => seek(args),
         Command::Verdict { history } => judge(&history),
     };
     match done {
@@ -102,14 +131,39 @@ fn make(args: RunArgs) -> Result<bool, String> {
         config,
         env: Vec::new(),
     };
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let history = runtime.block_on(async {
-        tokio::select! {
-            done = run(&options) => done,
-            _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
-        }
-    })?;
+    let history = in_runtime(run(&options))?;
     judge(&history)
+}
+
+fn seek(args: BugsArgs) -> Result<bool, String> {
+    let options = RunOptions {
+        broker: args.broker,
+        nodes: args.nodes,
+        seed: args.seed,
+        length: Duration::from_secs(args.seconds),
+        faults: Selection::None,
+        faults_text: String::new(),
+        bin: args.bin,
+        out: args.out,
+        clients: Vec::new(),
+        sdk: None,
+        config: String::new(),
+        env: Vec::new(),
+    };
+    in_runtime(bugs::search(&options, args.seeds, |line| println!("{line}")))
+}
+
+/// Does it, unless it is interrupted. What was started ends with it in either case.
+fn in_runtime<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let mut ended = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+        tokio::select! {
+            done = work => done,
+            _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+            _ = ended.recv() => Err("terminated".to_owned()),
+        }
+    })
 }
 
 fn judge(path: &Path) -> Result<bool, String> {
