@@ -1,40 +1,46 @@
 //! [`Namespace`]: a network of its own for a node, whose only way out can be taken away.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::program::{run, run_at_the_end};
 
 /// What all names begin with; the number of the process that made it follows.
 const PREFIX: &str = "olc";
+/// Addresses that a process gives its namespaces, one after the other.
+const ADDRESSES: u32 = 60;
 
 /// A network namespace with one cable to this machine. Dropping it deletes it.
 pub(super) struct Namespace {
     name: String,
-    /// The end of the cable that is inside.
+    /// The ends of the cable.
     inside: String,
+    outside: String,
     here: Ipv4Addr,
     there: Ipv4Addr,
 }
 
 impl Namespace {
-    /// Makes the network of a node, which are counted from 1. Needs root.
-    pub(super) async fn new(node: usize) -> Result<Self, String> {
+    /// Makes one. Needs root.
+    pub(super) async fn new() -> Result<Self, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         remove_orphans();
-        let process = std::process::id();
-        let name = format!("{PREFIX}-{process}-{node}");
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("{PREFIX}-{process}-{count}");
         // Interface names have 15 letters at most.
-        let (outside, inside) = (format!("olo{process}-{node}"), format!("oli{process}-{node}"));
+        let (outside, inside) = (format!("olo{process}-{count}"), format!("oli{process}-{count}"));
         let [.., high, low] = process.to_be_bytes();
-        let (net, host) = (100 + (high & 63), u8::try_from(node % 60).unwrap_or(0) * 4);
+        let host = u8::try_from(count % ADDRESSES).unwrap_or_default() * 4;
+        let net = 100 + (high & 63);
         let here = Ipv4Addr::new(10, net, low, host + 1);
         let there = Ipv4Addr::new(10, net, low, host + 2);
         run(&["ip", "netns", "add", &name]).await?;
-        let this = Self { name, inside, here, there };
-        let (name, inside) = (this.name.as_str(), this.inside.as_str());
+        let this = Self { name, inside, outside, here, there };
+        let (name, inside, outside) = (&*this.name, &*this.inside, &*this.outside);
         let peer = ["type", "veth", "peer", "name", inside, "netns", name];
-        run(&[&["ip", "link", "add", &outside][..], &peer].concat()).await?;
-        run(&["ip", "addr", "add", &format!("{here}/30"), "dev", &outside]).await?;
-        run(&["ip", "link", "set", &outside, "up"]).await?;
+        run(&[&["ip", "link", "add", outside][..], &peer].concat()).await?;
+        run(&["ip", "addr", "add", &format!("{here}/30"), "dev", outside]).await?;
+        run(&["ip", "link", "set", outside, "up"]).await?;
         this.inside(&["addr", "add", &format!("{there}/30"), "dev", inside]).await?;
         this.inside(&["link", "set", inside, "up"]).await?;
         this.inside(&["link", "set", "lo", "up"]).await?;
@@ -74,7 +80,8 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // The cable goes with it.
+        // The cable would go with it, but in its own time.
+        run_at_the_end(&["ip", "link", "del", &self.outside]);
         run_at_the_end(&["ip", "netns", "del", &self.name]);
     }
 }
@@ -115,7 +122,7 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs root"]
     async fn a_namespace_loses_its_cable_and_its_route_and_gets_them_back() {
-        let namespace = Namespace::new(40).await.unwrap();
+        let namespace = Namespace::new().await.unwrap();
         let name = namespace.name.clone();
         assert!(reaches(&namespace).await);
         namespace.set_cable(false).await.unwrap();

@@ -4,12 +4,9 @@ use super::clock::FalseClock;
 use super::disk::SmallDisk;
 use super::namespace::Namespace;
 
-/// The number of a node that there never is: what is made for a try does not get in the way.
-const NOBODY: usize = 59;
-
 /// Network namespaces: an error says why not.
 pub(super) async fn namespaces() -> Result<(), String> {
-    let tried = Namespace::new(NOBODY).await;
+    let tried = Namespace::new().await;
     tried.map(|_| ()).map_err(|why| format!("needs root and network namespaces: {why}"))
 }
 

@@ -55,7 +55,7 @@ impl Node {
         let name = format!("node-{number}");
         let place = |suffix: &str| options.folder.join(format!("{name}{suffix}"));
         let data = place("");
-        let network = if around.network { Some(Namespace::new(number).await?) } else { None };
+        let network = if around.network { Some(Namespace::new().await?) } else { None };
         let disk = match around.disk {
             true => Some(SmallDisk::mount(&data, DISK_MEBIBYTES).await?),
             false => None,

@@ -177,7 +177,10 @@ async fn converse(
         }
     }
     near.1.shutdown().await?;
-    while up_goes_on {
+    if !up_goes_on {
+        return Ok(());
+    }
+    loop {
         tokio::select! {
             ended = &mut up => return ended,
             ending = endings.recv() => {
@@ -187,7 +190,6 @@ async fn converse(
             }
         }
     }
-    Ok(())
 }
 
 /// Carries one direction to its end.

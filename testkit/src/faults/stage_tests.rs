@@ -179,9 +179,11 @@ async fn a_node_without_a_network_is_not_reached_until_it_is_back() {
         trial.begin().await;
         assert!(!trial.is_ready().await);
         trial.end().await;
-        let name = format!("olc-{}-1", std::process::id());
+        let network = trial.stage.nodes[0].network.take().unwrap();
+        let there = network.command()[3].clone();
         trial.stage.stop().await;
-        assert!(!std::path::Path::new("/run/netns").join(name).exists());
+        drop(network);
+        assert!(!std::path::Path::new("/run/netns").join(there).exists());
     }
 }
 
