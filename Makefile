@@ -28,7 +28,7 @@ check: fmt clippy tidy unit ## The quick gate: format, lints, rules, unit tests 
 
 test: setup fmt clippy tidy unit brokers wasm web-check sdk-check programs autobahn-quick peers ## All that a change must pass
 
-check-all: test long conformance doc deny fuzz ## test, and all that takes longer
+check-all: test long faults bugs conformance doc deny fuzz ## test, and all that takes longer
 
 conformance: setup programs ## All 517 Autobahn cases: server, client, server through HAProxy over HTTP/2
 	$(call say,Autobahn: all cases against the server)
@@ -68,6 +68,7 @@ unit: ## Run the crates' tests
 brokers: setup ## Run the tests that need redis-server and nats-server
 	$(call say,Tests against Redis and NATS)
 	cargo test -p openline-server --lib --locked --quiet -- --ignored broker::
+	cargo test -p openline-check --lib --locked --quiet -- --ignored faults::broker_server
 
 long: setup sdk/typescript/node_modules/.package-lock.json ## Run the tests that take minutes: 100 kills, 1,000 cuts
 	$(call say,Long tests)
@@ -85,6 +86,16 @@ delivery: programs sdk/typescript/node_modules/.package-lock.json ## Hold what c
 
 delivery-all: ## The same with ten seeds
 	$(MAKE) delivery DELIVERY_SEEDS="$$(seq -s ' ' 1 10)"
+
+faults: setup programs ## Test what breaks things for the delivery checker (needs root)
+	$(call say,Faults: each does what it says)
+	OPENLINE_BIN=$(OPENLINE) cargo test -p openline-check --lib --locked --quiet -- --ignored faults::
+
+bugs: setup programs ## Have the delivery checker find ten bugs that are put in on purpose, on each broker
+	$(call say,Seeded bugs: embedded and Redis and NATS)
+	$(TARGET)/debug/openline-check bugs --broker embedded --bin $(OPENLINE) --out .work/bugs/embedded
+	$(TARGET)/debug/openline-check bugs --broker redis --nodes 2 --bin $(OPENLINE) --out .work/bugs/redis
+	$(TARGET)/debug/openline-check bugs --broker nats --nodes 2 --bin $(OPENLINE) --out .work/bugs/nats
 
 wasm: ## Build the pure crates for a machine without sockets and clocks
 	$(call say,The pure crates for wasm32)
@@ -150,5 +161,5 @@ sdk/typescript/node_modules/.package-lock.json: sdk/typescript/package-lock.json
 	cd sdk/typescript && npm ci --no-audit --no-fund
 	touch $@
 
-.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit brokers long wasm web-check sdk-check \
+.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit brokers long faults bugs wasm web-check sdk-check \
 	programs autobahn-quick peers doc deny fuzz help

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what conformance/ needs: Python peers and the Autobahn runner into
 # .work/venv, JavaScript peers into conformance/node/node_modules, and Chromium, Xvfb,
-# nginx, HAProxy, Redis and NATS from Debian. Run it again at any time: what is there stays.
+# nginx, HAProxy, Redis, NATS and faketime from Debian. Run it again at any time: what is there stays.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,7 +27,7 @@ if ! fresh "$here/node/package-lock.json" "$here/node/node_modules/installed.jso
 fi
 
 missing=
-for program in chromium Xvfb nginx haproxy redis-server nats-server; do
+for program in chromium Xvfb nginx haproxy redis-server nats-server faketime; do
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null ||
         # Debian writes the names of its packages small.
         missing="$missing $(echo "$program" | tr '[:upper:]' '[:lower:]')"

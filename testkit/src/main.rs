@@ -88,8 +88,11 @@ struct BugsArgs {
     #[arg(long, env = "OPENLINE_BIN", default_value = "target/debug/openline")]
     bin: PathBuf,
     /// Where to put the histories, data and logs
-    #[arg(long, default_value = "delivery-check")]
+    #[arg(long, default_value = "delivery-bugs")]
     out: PathBuf,
+    /// The kinds of clients that subscribe, with commas; all by default
+    #[arg(long, value_delimiter = ',')]
+    clients: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -145,7 +148,7 @@ fn seek(args: BugsArgs) -> Result<bool, String> {
         faults_text: String::new(),
         bin: args.bin,
         out: args.out,
-        clients: Vec::new(),
+        clients: args.clients,
         sdk: None,
         config: String::new(),
         env: Vec::new(),
