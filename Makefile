@@ -161,5 +161,5 @@ sdk/typescript/node_modules/.package-lock.json: sdk/typescript/package-lock.json
 	cd sdk/typescript && npm ci --no-audit --no-fund
 	touch $@
 
-.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit brokers long faults bugs wasm web-check sdk-check \
+.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit brokers long delivery delivery-all faults bugs wasm web-check sdk-check \
 	programs autobahn-quick peers doc deny fuzz help

@@ -144,6 +144,7 @@ fn seek(args: BugsArgs) -> Result<bool, String> {
         nodes: args.nodes,
         seed: args.seed,
         length: Duration::from_secs(args.seconds),
+        catch_up: CATCH_UP,
         faults: Selection::None,
         faults_text: String::new(),
         bin: args.bin,
