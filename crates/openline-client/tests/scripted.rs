@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use openline_client::{Client, ClientBuilder, Error, Queue, State};
+use openline_client::{ChannelEvent, Client, ClientBuilder, Error, Position, Queue, State};
 use openline_ws::{Message, WebSocket};
 use serde_json::{Value, json};
 use tokio::io::{DuplexStream, duplex};
@@ -95,6 +95,55 @@ async fn a_silent_line_is_asked_given_up_and_replaced() {
     assert_eq!(given_up.reason.as_deref(), Some("nothing heard for 10000 ms"));
     let _second = script.welcome().await;
     status.wait_for(|status| status.state == State::Online).await.unwrap();
+}
+
+/// A subscription was dropped before its answer came, and another made to the same channel. The first
+/// answer has less than the second, and what was between them never came.
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_a_subscription_that_was_dropped_is_not_taken_for_the_next_ones() {
+    let (builder, mut script) = client();
+    let client = builder.build().unwrap();
+    let (line, connected) = tokio::join!(script.welcome(), client.connect());
+    connected.unwrap();
+    let mut line = line;
+    let position = |offset| Position { epoch: 1, offset, tag: offset };
+    let subscribing = |client: Client| async move {
+        client.channel("room").since(position(1)).subscribe().await.unwrap()
+    };
+    let first = tokio::spawn(subscribing(client.clone()));
+    let first_request = line.recv().await.unwrap();
+    first.abort();
+    assert!(first.await.is_err(), "it was aborted");
+    let second = tokio::spawn(subscribing(client.clone()));
+    let left = line.recv().await.unwrap();
+    let second_request = line.recv().await.unwrap();
+    assert_eq!(
+        (left["type"].as_str(), second_request["type"].as_str()),
+        (Some("unsubscribe"), Some("subscribe"))
+    );
+    let message = |offset: u64| {
+        json!({"type": "message", "channel": "room", "data": offset, "timestamp": 1,
+            "position": position(offset).to_string()})
+    };
+    for (request, messages) in [(first_request, 2..3), (second_request, 2..5)] {
+        let position = position(messages.end - 1).to_string();
+        let messages: Vec<Value> = messages.map(message).collect();
+        let room = json!({"position": position, "recovered": true, "messages": messages});
+        let (id, channels) = (&request["id"], ["room"]);
+        line.send(
+            json!({"type": "subscribed", "id": id, "channels": channels, "data": {"room": room}}),
+        )
+        .await;
+    }
+    line.send(message(5)).await;
+    let mut room = second.await.unwrap();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&5) {
+        if let Some(ChannelEvent::Publication(publication)) = room.next().await {
+            seen.push(publication.json::<u64>().unwrap());
+        }
+    }
+    assert_eq!(seen, [2, 3, 4, 5]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -76,12 +76,15 @@ impl Core {
             since_time: None,
             reverse: false,
         };
-        self.ask(Command::History(query), UnderWay::CatchUp(name.clone()));
+        let request = self.ask(Command::History(query), UnderWay::CatchUp(name.clone()));
+        if let Some(channel) = self.channels.get_mut(name) {
+            channel.request = request;
+        }
     }
 
-    pub(super) fn caught_up(&mut self, name: &ChannelName, page: HistoryPage) {
+    pub(super) fn caught_up(&mut self, name: &ChannelName, request: u64, page: HistoryPage) {
         let Some(channel) = self.channels.get_mut(name) else { return };
-        if channel.behind != Some(CatchUp::Asked) {
+        if channel.behind != Some(CatchUp::Asked) || channel.request != request {
             return;
         }
         for message in page.messages {
@@ -96,8 +99,11 @@ impl Core {
     }
 
     /// The history did not give what is missing. Subscribing anew says why, or has it after all.
-    pub(super) fn not_caught_up(&mut self, name: &ChannelName, failure: &Failure) {
+    pub(super) fn not_caught_up(&mut self, name: &ChannelName, request: u64, failure: &Failure) {
         let Some(channel) = self.channels.get_mut(name) else { return };
+        if channel.request != request {
+            return;
+        }
         if failure.code == "bad_position" || failure.is_retryable() {
             return self.rejoin(name);
         }

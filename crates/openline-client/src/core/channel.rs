@@ -40,6 +40,8 @@ pub(crate) struct Channel {
     pub(crate) serial: u64,
     pub(super) wanted: Wanted,
     pub(super) progress: Progress,
+    /// The number of the last request for it. Answers to others were for a subscription of before.
+    pub(super) request: u64,
     /// How often in a row it could not be had.
     pub(super) failures: u32,
     /// Whether the server has been asked to give up a subscription of its own.
@@ -69,6 +71,7 @@ impl Channel {
             position: wanted.since,
             wanted,
             progress: Progress::Wanted,
+            request: 0,
             failures: 0,
             displaced: false,
             was_live: false,

@@ -92,7 +92,13 @@ impl Core {
             }
         }
         if !channels.is_empty() {
-            self.ask(Command::Subscribe { channels }, UnderWay::Subscribe(names));
+            let what = UnderWay::Subscribe(names.clone());
+            let request = self.ask(Command::Subscribe { channels }, what);
+            for name in &names {
+                if let Some(channel) = self.channels.get_mut(name) {
+                    channel.request = request;
+                }
+            }
         }
     }
 
@@ -104,13 +110,18 @@ impl Core {
         }
     }
 
-    /// The server said what came of each channel.
-    pub(super) fn handle_subscribed(&mut self, now: u64, id: bool, channels: Vec<Subscribed>) {
+    /// The server said what came of each channel, in answer to this request or by itself.
+    pub(super) fn handle_subscribed(
+        &mut self,
+        now: u64,
+        request: Option<u64>,
+        channels: Vec<Subscribed>,
+    ) {
         for Subscribed { channel: name, outcome } in channels {
-            let asked = self.channels.get(&name).is_some_and(|c| c.progress == Progress::Asked);
+            let asked = request.is_some_and(|request| self.awaits(&name, request));
             match outcome {
-                Ok(subscription) if id && asked => self.joined(&name, subscription),
-                Ok(subscription) if !id => {
+                Ok(subscription) if asked => self.joined(&name, subscription),
+                Ok(subscription) if request.is_none() => {
                     self.given.insert(name.clone(), subscription.position);
                     let wanted = self.channels.get(&name);
                     if wanted.is_some_and(|channel| channel.progress == Progress::Wanted)
@@ -120,10 +131,17 @@ impl Core {
                     }
                 }
                 Ok(_) => {}
-                Err(failure) if id && asked => self.not_joined(now, &name, failure),
+                Err(failure) if asked => self.not_joined(now, &name, failure),
                 Err(_) => {}
             }
         }
+    }
+
+    /// Whether this request is the one whose answer a subscription waits for.
+    fn awaits(&self, name: &ChannelName, request: u64) -> bool {
+        self.channels.get(name).is_some_and(|channel| {
+            channel.progress == Progress::Asked && channel.request == request
+        })
     }
 
     fn joined(&mut self, name: &ChannelName, subscription: Subscription) {
@@ -191,12 +209,20 @@ impl Core {
     }
 
     /// None of the channels could be had. If there were several, one may have spoilt it for all.
-    pub(super) fn not_subscribed(&mut self, now: u64, names: Vec<ChannelName>, failure: Failure) {
-        if let [name] = names.as_slice() {
-            return self.not_joined(now, name, failure);
-        }
+    pub(super) fn not_subscribed(
+        &mut self,
+        now: u64,
+        request: u64,
+        names: Vec<ChannelName>,
+        failure: Failure,
+    ) {
+        let was_alone = names.len() == 1;
         for name in names {
-            self.ask_for(vec![name]);
+            match self.awaits(&name, request) {
+                true if was_alone => self.not_joined(now, &name, failure.clone()),
+                true => self.ask_for(vec![name]),
+                false => {}
+            }
         }
     }
 

@@ -73,7 +73,7 @@ impl Core {
             status.client_id = Some(client_id);
             status.user = user;
         });
-        self.handle_subscribed(now, false, channels);
+        self.handle_subscribed(now, None, channels);
         let input = Input::Welcome {
             generation,
             authenticated,
@@ -90,11 +90,11 @@ impl Core {
             && let Some(number) = number(id)
             && let Some(what) = self.under_way.remove(&number)
         {
-            return self.handle_own_answer(now, generation, what, message);
+            return self.handle_own_answer(now, generation, (number, what), message);
         }
         match message {
             Message::Subscribed { id: None, channels } => {
-                self.handle_subscribed(now, false, channels);
+                self.handle_subscribed(now, None, channels);
             }
             Message::Unsubscribed { id: None, channels, reason } => {
                 self.handle_unsubscribed(channels, reason);
@@ -127,7 +127,13 @@ impl Core {
     }
 
     /// The answer to a request of the client's own.
-    fn handle_own_answer(&mut self, now: u64, generation: u64, what: UnderWay, answer: Message) {
+    fn handle_own_answer(
+        &mut self,
+        now: u64,
+        generation: u64,
+        (request, what): (u64, UnderWay),
+        answer: Message,
+    ) {
         match (what, answer) {
             (UnderWay::Auth, Message::AuthSuccess { client_id, user, expires_at, .. }) => {
                 self.status.send_modify(|status| {
@@ -146,14 +152,16 @@ impl Core {
                 self.handle_input(now, Input::AuthFailed { generation, code, reason });
             }
             (UnderWay::Subscribe(_), Message::Subscribed { channels, .. }) => {
-                self.handle_subscribed(now, true, channels);
+                self.handle_subscribed(now, Some(request), channels);
             }
             (UnderWay::Subscribe(names), Message::Error { failure, .. }) => {
-                self.not_subscribed(now, names, failure);
+                self.not_subscribed(now, request, names, failure);
             }
-            (UnderWay::CatchUp(name), Message::History { page, .. }) => self.caught_up(&name, page),
+            (UnderWay::CatchUp(name), Message::History { page, .. }) => {
+                self.caught_up(&name, request, page);
+            }
             (UnderWay::CatchUp(name), Message::Error { failure, .. }) => {
-                self.not_caught_up(&name, &failure);
+                self.not_caught_up(&name, request, &failure);
             }
             // An answer of another kind than the request is none.
             _ => {}

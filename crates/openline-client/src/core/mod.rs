@@ -158,7 +158,7 @@ impl Core {
             }
             Effect::Auth { .. } => {
                 if let Some(token) = self.token.clone() {
-                    self.ask(Command::Auth { token }, UnderWay::Auth);
+                    let _ = self.ask(Command::Auth { token }, UnderWay::Auth);
                 }
             }
             Effect::Ready { .. } => {
@@ -213,11 +213,12 @@ impl Core {
         id
     }
 
-    /// Sends a request that belongs to this line.
-    fn ask(&mut self, command: Command, what: UnderWay) {
+    /// Sends a request that belongs to this line. Returns its number.
+    fn ask(&mut self, command: Command, what: UnderWay) -> u64 {
         let id = self.id();
         self.under_way.insert(id, what);
         self.control(Some(Id::from(id)), command);
+        id
     }
 
     fn control(&mut self, id: Option<Id>, command: Command) {
