@@ -180,7 +180,7 @@ pub enum Event {
         /// What it needs.
         why: String,
     },
-    /// Something that was not broken broke by itself, such as a node that ended.
+    /// A node ended by itself, or something does not come back.
     Broke {
         /// What.
         what_broke: String,

@@ -197,20 +197,29 @@ impl Running {
         let (mut publishers, mut readers) = self.start(began, options.length);
         self.breaks(began).await?;
         sleep_until(began + options.length).await;
-        if let Some(stage) = &mut self.stage {
-            stage.heal().await?;
-        }
+        let whole = match &mut self.stage {
+            Some(stage) => stage.heal().await,
+            None => Ok(()),
+        };
+        self.unless_broken(whole);
         let ended = timeout(LAST_WORDS, all_of(&mut publishers)).await;
         for note in self.stage.iter().flat_map(Stage::notes) {
             self.record(Event::Broke { what_broke: note.clone() });
         }
         self.record(Event::Healed);
         ended.map_err(|_| format!("publishers are not done after {LAST_WORDS:?}"))??;
-        self.ends(options.catch_up).await?;
+        self.unless_broken(self.ends(options.catch_up).await);
         self.stop.send_replace(true);
         all_of(&mut readers).await?;
         self.record(Event::End);
         Ok(())
+    }
+
+    /// What does not become whole again is found, and does not keep the rest from being judged.
+    fn unless_broken(&self, done: Result<(), String>) {
+        if let Err(what_broke) = done {
+            self.record(Event::Broke { what_broke });
+        }
     }
 
     fn start(&self, began: Instant, length: Duration) -> (Tasks, Tasks) {
@@ -265,14 +274,14 @@ impl Running {
     /// waits for any more may still arrive meanwhile.
     async fn ends(&self, patience: Duration) -> Result<(), String> {
         let deadline = Instant::now() + patience;
-        let mut stored = self.stored().await?;
+        let mut stored = self.stored(deadline).await?;
         loop {
             let heads = heads(&stored);
             while Instant::now() < deadline && !self.shared.progress.behind(&heads).is_empty() {
                 sleep(LOOK_EVERY).await;
             }
             sleep(SETTLE).await;
-            stored = self.stored().await?;
+            stored = self.stored(deadline).await?;
             if Instant::now() >= deadline || heads == self::heads(&stored) {
                 break;
             }
@@ -283,14 +292,24 @@ impl Running {
         Ok(())
     }
 
-    /// What the store has of all channels.
-    async fn stored(&self) -> Result<Contents, String> {
+    /// What the store has of all channels. It may take until the deadline to answer.
+    async fn stored(&self, deadline: Instant) -> Result<Contents, String> {
         let mut stored = Contents::new();
         for Channel { name, .. } in &self.plan.channels {
-            let reading = self.shared.subject.stored(self.shared.nodes[0], name);
-            let read = timeout(READ_TIMEOUT, reading).await;
-            let read = read.map_err(|_| format!("the history of {name} does not come"))?;
-            stored.insert(name.clone(), read?);
+            loop {
+                let reading = self.shared.subject.stored(self.shared.nodes[0], name);
+                match timeout(READ_TIMEOUT, reading).await {
+                    Ok(Ok(contents)) => {
+                        stored.insert(name.clone(), contents);
+                        break;
+                    }
+                    Ok(Err(why)) if Instant::now() >= deadline => return Err(why),
+                    Err(_) if Instant::now() >= deadline => {
+                        return Err(format!("the history of {name} does not come"));
+                    }
+                    Ok(Err(_)) | Err(_) => sleep(LOOK_EVERY).await,
+                }
+            }
         }
         Ok(stored)
     }

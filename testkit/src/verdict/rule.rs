@@ -29,7 +29,7 @@ pub enum Rule {
     CatchUp,
     /// What was acknowledged is in the store.
     Kept,
-    /// Nothing ends that was not broken.
+    /// Nothing ends that was not broken, and what was broken comes back.
     Alive,
 }
 
@@ -85,7 +85,7 @@ impl Rule {
             Self::Needless => "readers are told of gaps only for a reason",
             Self::CatchUp => "readers catch up within 30 s when all is whole",
             Self::Kept => "what was acknowledged is in the store at the end",
-            Self::Alive => "nothing ends by itself",
+            Self::Alive => "nothing ends by itself, and what was broken comes back",
         }
     }
 }
