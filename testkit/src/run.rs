@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub const CATCH_UP: Duration = Duration::from_secs(31);
 const LAST_WORDS: Duration = Duration::from_secs(30);
 /// How long the store may take to tell what it has of a channel.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
+const HISTORY: &str = "history.jsonl";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Whatever comes twice comes within this.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -64,7 +65,7 @@ pub struct RunOptions {
 /// Why it could not be made, or its history is not whole.
 pub async fn run(options: &RunOptions) -> Result<PathBuf, String> {
     let folder = options.out.join("stage");
-    fs::create_dir_all(&folder).map_err(|error| in_file(&folder, &error))?;
+    begin_anew(&options.out, &folder)?;
     let stage = Stage::start(faults::Options {
         broker: options.broker,
         nodes: options.nodes,
@@ -79,6 +80,18 @@ pub async fn run(options: &RunOptions) -> Result<PathBuf, String> {
     let subject = Arc::new(Openline::new(stage.api_key(), options.sdk.as_deref()));
     let nodes = stage.nodes().to_vec();
     make(options, subject, nodes, Some(stage)).await
+}
+
+/// Removes what an earlier run left: a store that has its messages would be none of this run.
+fn begin_anew(out: &Path, folder: &Path) -> Result<(), String> {
+    if folder.exists() && !out.join(HISTORY).exists() {
+        let folder = folder.display();
+        return Err(format!("{folder} is there and not of an earlier run: choose another --out"));
+    }
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(in_file(folder, &error)),
+        _ => fs::create_dir_all(folder).map_err(|error| in_file(folder, &error)),
+    }
 }
 
 /// Makes a run against servers that somebody else has started, which are not broken; returns where
@@ -101,7 +114,7 @@ async fn make(
     nodes: Vec<SocketAddr>,
     stage: Option<Stage>,
 ) -> Result<PathBuf, String> {
-    let history = options.out.join("history.jsonl");
+    let history = options.out.join(HISTORY);
     let recorder = Recorder::create(&history).map_err(|error| in_file(&history, &error))?;
     let mut running = Running::new(options, stage, subject, nodes, Arc::new(recorder))?;
     let done = running.go(options).await;
@@ -330,6 +343,6 @@ async fn all_of(tasks: &mut Tasks) -> Result<(), String> {
     Ok(())
 }
 
-fn in_file(path: &std::path::Path, error: &std::io::Error) -> String {
+fn in_file(path: &Path, error: &std::io::Error) -> String {
     format!("{}: {error}", path.display())
 }
