@@ -12,7 +12,7 @@ use crate::faults::probe::is_ready;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A node with an embedded broker, to which one kind of fault happens.
+/// A node to which one kind of fault happens.
 struct Trial {
     stage: Stage,
     fault: Planned,
@@ -21,10 +21,14 @@ struct Trial {
 
 impl Trial {
     async fn new(kind: Kind) -> Self {
+        Self::with(kind, BrokerKind::Embedded).await
+    }
+
+    async fn with(kind: Kind, broker: BrokerKind) -> Self {
         let bin = std::env::var_os("OPENLINE_BIN").map(PathBuf::from);
         let folder = Folder::new().unwrap();
         let options = Options {
-            broker: BrokerKind::Embedded,
+            broker,
             nodes: 1,
             seed: 1,
             bin: bin.expect("OPENLINE_BIN names the program under test"),
@@ -51,7 +55,8 @@ impl Trial {
 
     async fn end(&mut self) {
         self.stage.end(&self.fault).await.unwrap();
-        self.stage.heal().await.unwrap();
+        let healed = self.stage.heal().await;
+        assert_eq!(healed, Ok(()), "after {}", self.fault.kind);
         assert_eq!(self.stage.notes(), &[] as &[String]);
         assert!(is_ready(self.stage.nodes()[0]).await);
     }
@@ -196,4 +201,30 @@ async fn clients_are_cut_off_and_held_up_in_front_of_a_node() {
         assert!(!trial.is_ready().await);
         trial.end().await;
     }
+}
+
+#[tokio::test]
+#[ignore = "needs the openline program and redis-server"]
+async fn a_node_without_its_broker_takes_nothing_until_it_is_back() {
+    for kind in [Kind::LinkCut, Kind::LinkBlackhole, Kind::BrokerKill, Kind::BrokerPause] {
+        let mut trial = Trial::with(kind, BrokerKind::Redis).await;
+        assert!(trial.publish("before").await, "{kind}");
+        trial.begin().await;
+        assert!(!trial.publish("refused").await, "{kind}");
+        trial.end().await;
+        assert!(trial.publish("after").await, "{kind}");
+        assert!(trial.history().await.contains("before"), "{kind}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the openline program and redis-server"]
+async fn a_broker_that_is_rolled_back_has_forgotten_what_came_last() {
+    let mut trial = Trial::with(Kind::BrokerRollback, BrokerKind::Redis).await;
+    assert!(trial.publish("before").await);
+    trial.begin().await;
+    assert!(trial.publish("later").await);
+    trial.end().await;
+    let history = trial.history().await;
+    assert!(history.contains("before") && !history.contains("later"), "{history}");
 }
