@@ -154,7 +154,7 @@ fn seek(args: BugsArgs) -> Result<bool, String> {
         config: String::new(),
         env: Vec::new(),
     };
-    in_runtime(bugs::search(&options, args.seeds, |line| println!("{line}")))
+    in_runtime(async { Ok(bugs::search(&options, args.seeds, |line| println!("{line}")).await) })
 }
 
 /// Does it, unless it is interrupted. What was started ends with it in either case.

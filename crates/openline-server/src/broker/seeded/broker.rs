@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(25);
 /// Enough for all that a channel of a test keeps.
 const WHOLE: PageLimits = PageLimits { publications_max: 20_000, bytes_max: 32 << 20 };
 
+/// So many more entries are read as may be published while they are.
+const MEANWHILE: usize = 100;
+
 pub(super) struct SeededBroker {
     broker: Arc<dyn Broker>,
     bug: Bug,
@@ -232,14 +235,20 @@ async fn tagged(
     channel: &ChannelName,
     position: Position,
 ) -> Result<Position, BrokerError> {
-    let Ok(page) = broker.query(channel, &Query::default(), &WHOLE).await? else {
-        return Ok(position);
+    let newest = |count| {
+        let query = Query { limit: Some(count), ..Query::default() };
+        broker.query(channel, &query, &WHOLE)
     };
-    if page.head.offset == position.offset {
+    let Ok(page) = newest(0).await? else { return Ok(position) };
+    let Some(behind) = page.head.offset.checked_sub(position.offset) else { return Ok(position) };
+    if behind == 0 {
         return Ok(Position { tag: page.head.tag, ..position });
     }
+    // What was published meanwhile is newer than what is looked for.
+    let count = usize::try_from(behind).unwrap_or(usize::MAX).saturating_add(MEANWHILE);
+    let Ok(page) = newest(count.min(WHOLE.publications_max)).await? else { return Ok(position) };
     let next = page.publications.iter().find(|publication| {
-        publication.position.is_some_and(|at| at.offset == position.offset + 1)
+        publication.position.is_some_and(|at| at.offset - 1 == position.offset)
     });
     Ok(next.map_or(position, |next| Position { tag: next.prev_tag, ..position }))
 }
