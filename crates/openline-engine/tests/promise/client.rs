@@ -74,6 +74,12 @@ impl Client {
         self.connection = Some(Connection { shard, line, session, name });
     }
 
+    /// It came to another node, which may be slower: without positions nobody can tell that what it
+    /// sees there it saw before.
+    pub(crate) fn change_nodes(&mut self) {
+        self.views.iter_mut().for_each(|view| view.plain = 0);
+    }
+
     /// The line is gone, with what the client has not read.
     pub(crate) fn disconnect(&mut self) -> Option<Connection> {
         for view in &mut self.views {

@@ -6,7 +6,7 @@ use openline_protocol::ChannelName;
 use super::client::{Client, Phase, Try, View};
 use super::model::{Checked, Model};
 use super::random::Random;
-use super::shard::{Line, Publisher, Request, Shard};
+use super::shard::{Label, Line, Publisher, Request, Shard};
 
 pub(crate) struct Crowd {
     pub(crate) clients: Vec<Client>,
@@ -47,7 +47,7 @@ impl Crowd {
         shards: &mut [Shard],
         model: &Model,
         random: &mut Random,
-        note: impl FnMut(usize, &'static str, u64),
+        note: impl FnMut(usize, Label),
     ) -> Checked {
         let channel = random.index(self.names.len());
         let Some(connection) = self.clients[number].connection.clone() else { return Ok(()) };
@@ -171,13 +171,13 @@ impl Crowd {
         shards[shard].requests.push_back(Request::Publish(publisher));
     }
 
-    /// Reads some of what came; `note` gets the line, what came, and a number that stands for it.
+    /// Reads some of what came; `note` gets the line and what came.
     pub(crate) fn read(
         &mut self,
         number: usize,
         frames: u64,
         model: &Model,
-        mut note: impl FnMut(usize, &'static str, u64),
+        mut note: impl FnMut(usize, Label),
     ) -> Checked {
         let client = &mut self.clients[number];
         let Some(line) = client.connection.as_ref().map(|connection| connection.line) else {
@@ -185,8 +185,7 @@ impl Crowd {
         };
         for _ in 0..frames {
             let Some(frame) = self.lines[line].inbox.pop_front() else { break };
-            let (what, number) = frame.label();
-            note(line, what, number);
+            note(line, frame.label());
             client.read(frame, model)?;
         }
         Ok(())

@@ -23,6 +23,8 @@ pub(crate) struct Record {
 #[derive(Debug, Default)]
 pub(crate) struct Happened {
     pub(crate) restarts: u32,
+    /// Restarts with all that was there: only why something older is gone is not known any more.
+    pub(crate) reloads: u32,
     pub(crate) rollbacks: u32,
     pub(crate) failures: u32,
     /// Streams were forgotten altogether.
@@ -349,15 +351,20 @@ impl Model {
         since: Position,
         head: Position,
     ) -> Checked {
-        let Happened { restarts, rollbacks, forgotten, evicted, .. } = self.happened;
+        let Happened { restarts, reloads, rollbacks, forgotten, evicted, .. } = self.happened;
         let missed = head.offset.saturating_sub(since.offset);
         let history = self.histories[channel];
         let excused = !self.quiet
             && match reason {
-                Reason::Epoch => since.epoch != head.epoch && restarts + forgotten > 0,
+                // After a rollback an epoch may be back that was gone meanwhile.
+                Reason::Epoch => {
+                    (since.epoch != head.epoch || rollbacks > 0) && restarts + forgotten > 0
+                }
                 Reason::Fork => rollbacks > 0,
                 // After a restart it is not known any more why something is gone.
-                Reason::Trimmed => missed > u64::from(history.size) || evicted > 0 || restarts > 0,
+                Reason::Trimmed => {
+                    missed > u64::from(history.size) || evicted + restarts + reloads > 0
+                }
                 Reason::Expired => history.ttl_ms < u64::MAX,
                 Reason::Limit => missed > self.publications_max as u64,
                 Reason::Storage => false,

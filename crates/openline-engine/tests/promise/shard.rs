@@ -11,6 +11,7 @@ use openline_engine::{
 use openline_protocol::{ChannelName, Position, Publication, Reason};
 
 use super::bug::LineBug;
+use super::model::index;
 use super::random::Random;
 
 /// Who published, and where the answer goes.
@@ -77,6 +78,14 @@ pub(crate) enum Answer {
     },
 }
 
+/// What arrives for the subscribers of a channel.
+#[derive(Debug)]
+pub(crate) enum Arrival {
+    Post(Post),
+    /// What they got last cannot be gone on from.
+    Lost,
+}
+
 /// A subscription that reads what it missed.
 pub(crate) struct Reader {
     subscription: SubscriptionKey,
@@ -89,6 +98,13 @@ pub(crate) struct Reader {
     since: Option<Position>,
     broken: Option<(Reason, Position)>,
     read: Vec<Arc<Publication>>,
+}
+
+impl Reader {
+    /// Whether it is a subscription that begins.
+    pub(crate) fn begins(&self) -> bool {
+        self.behind.is_none()
+    }
 }
 
 /// What a client gets.
@@ -119,22 +135,46 @@ pub(crate) enum Frame {
 }
 
 impl Frame {
-    /// What it is, and a number that stands for it.
-    pub(crate) fn label(&self) -> (&'static str, u64) {
+    /// What it is, in which channel, and where.
+    pub(crate) fn label(&self) -> Label {
+        let place = |what, name: &ChannelName, position| Label {
+            what,
+            channel: Some(index(name.as_str())),
+            position,
+        };
         match self {
             Self::Publication(publication) => {
-                ("message", publication.position.map_or(1, |at| at.tag))
+                place("sees", &publication.channel, publication.position)
             }
-            Self::Subscribed { missed: Ok(_), head, .. } => {
-                ("subscribed", head.map_or(0, |at| at.tag))
+            Self::Subscribed { channel, missed: Ok(_), head, .. } => {
+                place("is subscribed to", channel, *head)
             }
-            Self::Subscribed { missed: Err((_, head)), .. } => ("subscribed anew", head.tag),
-            Self::Unsubscribed(_) => ("unsubscribed", 0),
-            Self::Unrecovered { head, .. } => ("unrecovered", head.tag),
-            Self::Published { outcome, .. } => ("published", *outcome as u64),
-            Self::Other => ("other", 0),
+            Self::Subscribed { channel, missed: Err((_, head)), .. } => {
+                place("is subscribed anew to", channel, Some(*head))
+            }
+            Self::Unsubscribed(channel) => place("is not subscribed to", channel, None),
+            Self::Unrecovered { channel, head, .. } => {
+                place("is told of a gap in", channel, Some(*head))
+            }
+            Self::Published { channel, outcome, .. } => {
+                let what = match outcome {
+                    Outcome::Kept => "has published to",
+                    Outcome::Refused => "may not publish to",
+                    Outcome::Unknown => "has perhaps published to",
+                };
+                Label { what, channel: Some(*channel), position: None }
+            }
+            Self::Other => Label { what: "is told who is there", channel: None, position: None },
         }
     }
+}
+
+/// A frame in short.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Label {
+    pub(crate) what: &'static str,
+    pub(crate) channel: Option<usize>,
+    pub(crate) position: Option<Position>,
 }
 
 /// What a client has not read yet.
@@ -148,8 +188,12 @@ pub(crate) struct Shard {
     pub(crate) hub: Hub<usize>,
     pub(crate) requests: VecDeque<Request>,
     pub(crate) answers: VecDeque<Answer>,
-    pub(crate) posts: VecDeque<(ChannelName, Post)>,
+    pub(crate) posts: VecDeque<(ChannelName, Arrival)>,
     behind: Vec<Lagging>,
+    /// It is going to work.
+    pub(crate) is_awake: bool,
+    /// Something may wait to be drained.
+    pub(crate) is_dirty: bool,
     frames_max: usize,
     bug: Option<LineBug>,
 }
@@ -162,6 +206,8 @@ impl Shard {
             answers: VecDeque::new(),
             posts: VecDeque::new(),
             behind: Vec::new(),
+            is_awake: false,
+            is_dirty: false,
             frames_max,
             bug,
         }
@@ -213,6 +259,31 @@ impl Shard {
             }
             GoLive::Ended => {}
         }
+    }
+
+    /// Takes what arrived first.
+    pub(crate) fn take_post(&mut self) {
+        match self.posts.pop_front() {
+            Some((channel, Arrival::Post(post))) => self.hub.post(&channel, post),
+            Some((channel, Arrival::Lost)) => self.hub.lose_place(&channel),
+            None => {}
+        }
+    }
+
+    /// Ends a subscription that could not begin.
+    pub(crate) fn refuse(&mut self, reader: Reader, lines: &mut [Line]) {
+        let session = reader.subscription.session();
+        if !self.hub.holds(reader.subscription) {
+            return;
+        }
+        if let Some(client) = self.hub.client_of(session).cloned() {
+            self.unsubscribe(session, &client, &reader.channel, &mut lines[reader.line]);
+        }
+    }
+
+    /// Subscriptions fell behind.
+    pub(crate) fn is_behind(&self) -> bool {
+        !self.behind.is_empty()
     }
 
     pub(crate) fn drain(&mut self, lines: &mut [Line], random: &mut Random) {

@@ -8,7 +8,7 @@ use crate::promise::client::Client;
 use crate::promise::crowd::Crowd;
 use crate::promise::model::{Checked, Model};
 use crate::promise::random::Random;
-use crate::promise::shard::Shard;
+use crate::promise::shard::{Arrival, Label, Shard};
 
 /// Steps within which everything has come to rest, once nothing more is done.
 const REST_STEPS: usize = 20_000;
@@ -30,10 +30,17 @@ pub(crate) struct World {
 struct Trace(u64);
 
 impl Trace {
-    fn note(&mut self, line: usize, what: &str, number: u64) {
-        for part in [line as u64, what.len() as u64, number] {
-            self.0 = (self.0 ^ part).wrapping_mul(0x0100_0000_01b3);
+    fn note(&mut self, line: usize, label: Label) {
+        let Label { what, channel, position } = label;
+        let tag = position.map_or(0, |at| at.tag);
+        for part in [line, what.len(), channel.unwrap_or_default()] {
+            self.mix(part as u64);
         }
+        self.mix(tag);
+    }
+
+    fn mix(&mut self, part: u64) {
+        self.0 = (self.0 ^ part).wrapping_mul(0x0100_0000_01b3);
     }
 }
 
@@ -97,8 +104,7 @@ impl World {
             return Ok(());
         }
         let Self { crowd, shards, model, random, trace, .. } = self;
-        crowd
-            .act(number, shards, model, random, |line, what, number| trace.note(line, what, number))
+        crowd.act(number, shards, model, random, |line, label| trace.note(line, label))
     }
 
     fn connect(&mut self, number: usize) {
@@ -108,7 +114,7 @@ impl World {
 
     fn read(&mut self, number: usize) -> Checked {
         let Self { crowd, model, trace, .. } = self;
-        crowd.read(number, u64::MAX, model, |line, what, number| trace.note(line, what, number))
+        crowd.read(number, u64::MAX, model, |line, label| trace.note(line, label))
     }
 
     fn node_works(&mut self) -> Checked {
@@ -127,11 +133,11 @@ impl World {
                 }
             }
             4..7 => {
-                if let Some((channel, post)) = shard.posts.pop_front() {
-                    let lost = self.plan.faults.posts_get_lost && self.random.one_in(20);
-                    if !lost {
-                        shard.hub.post(&channel, post);
-                    }
+                let some = !shard.posts.is_empty();
+                if some && self.plan.faults.posts_get_lost && self.random.one_in(20) {
+                    shard.posts.pop_front();
+                } else {
+                    shard.take_post();
                 }
             }
             7 => shard.drain(&mut self.crowd.lines, &mut self.random),
@@ -144,7 +150,7 @@ impl World {
             match outgoing {
                 Outgoing::Answer(answer) => self.shards[shard].answers.push_back(answer),
                 Outgoing::Post(channel, post) => {
-                    self.shards[shard].posts.push_back((channel, post))
+                    self.shards[shard].posts.push_back((channel, Arrival::Post(post)));
                 }
             }
         }
