@@ -2,10 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 #[cfg(test)]
 use std::sync::Arc;
+
+#[cfg(test)]
+pub(crate) mod simulated;
 
 use super::{Level, Options, StoreError};
 
@@ -22,6 +25,16 @@ pub(super) struct Disk {
     allowance: u64,
     #[cfg(test)]
     faults: Arc<Faults>,
+    #[cfg(test)]
+    simulated: Option<simulated::Simulated>,
+}
+
+/// A file that is open.
+#[derive(Debug)]
+pub(super) enum OpenFile {
+    Real(File),
+    #[cfg(test)]
+    Simulated(simulated::Handle),
 }
 
 impl Disk {
@@ -33,6 +46,8 @@ impl Disk {
             allowance: 0,
             #[cfg(test)]
             faults: options.faults.clone(),
+            #[cfg(test)]
+            simulated: options.simulated.clone(),
         }
     }
 
@@ -60,40 +75,131 @@ impl Disk {
         self.allowance = 0;
     }
 
+    /// The paths of what is in the directory, in any order.
+    pub(super) fn list(&self) -> io::Result<Vec<PathBuf>> {
+        #[cfg(test)]
+        if let Some(disk) = &self.simulated {
+            return disk.list(&self.dir);
+        }
+        fs::read_dir(&self.dir)?.map(|entry| Ok(entry?.path())).collect()
+    }
+
+    /// Reads a whole file.
+    pub(super) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        #[cfg(test)]
+        if let Some(disk) = &self.simulated {
+            return disk.read(path);
+        }
+        fs::read(path)
+    }
+
     /// Opens a file for appending.
-    pub(super) fn open(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new().append(true).open(path)
+    pub(super) fn open(&self, path: &Path) -> io::Result<OpenFile> {
+        #[cfg(test)]
+        if let Some(disk) = &self.simulated {
+            return disk.open(path);
+        }
+        OpenOptions::new().append(true).open(path).map(OpenFile::Real)
+    }
+
+    /// Opens a file for reading.
+    pub(super) fn open_to_read(&self, path: &Path) -> io::Result<OpenFile> {
+        #[cfg(test)]
+        if let Some(disk) = &self.simulated {
+            return disk.open(path);
+        }
+        File::open(path).map(OpenFile::Real)
     }
 
     /// Makes an empty file and opens it for appending. An earlier try may have left it there.
-    pub(super) fn make(&self, path: &Path) -> io::Result<File> {
+    pub(super) fn make(&self, path: &Path) -> io::Result<OpenFile> {
+        #[cfg(test)]
+        if let Some(disk) = &self.simulated {
+            return disk.make(path);
+        }
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         file.set_len(0)?;
-        Ok(file)
+        Ok(OpenFile::Real(file))
     }
 
     /// Writes all at the end of a file. After an error a part may have been written.
-    pub(super) fn append(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        #[cfg(test)]
-        let _held = self.faults.write(file, bytes)?;
-        file.write_all(bytes)
+    pub(super) fn append(&self, file: &mut OpenFile, bytes: &[u8]) -> io::Result<()> {
+        match file {
+            OpenFile::Real(file) => {
+                #[cfg(test)]
+                let _held = self.faults.write(file, bytes)?;
+                file.write_all(bytes)
+            }
+            #[cfg(test)]
+            OpenFile::Simulated(file) => file.append(bytes),
+        }
     }
 
-    pub(super) fn sync(&self, file: &File) -> io::Result<()> {
-        #[cfg(test)]
-        if self.faults.sync()? {
-            return Ok(());
+    /// Fills `bytes` from a place in a file.
+    pub(super) fn read_at(file: &mut OpenFile, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match file {
+            OpenFile::Real(file) => {
+                file.seek(SeekFrom::Start(at))?;
+                file.read_exact(bytes)
+            }
+            #[cfg(test)]
+            OpenFile::Simulated(file) => file.read_at(at, bytes),
         }
-        file.sync_data()
+    }
+
+    /// Leaves so many bytes of a file.
+    pub(super) fn cut(file: &OpenFile, length: u64) -> io::Result<()> {
+        match file {
+            OpenFile::Real(file) => file.set_len(length),
+            #[cfg(test)]
+            OpenFile::Simulated(file) => file.cut(length),
+        }
+    }
+
+    pub(super) fn sync(&self, file: &OpenFile) -> io::Result<()> {
+        match file {
+            OpenFile::Real(file) => {
+                #[cfg(test)]
+                if self.faults.sync()? {
+                    return Ok(());
+                }
+                file.sync_data()
+            }
+            #[cfg(test)]
+            OpenFile::Simulated(file) => file.sync(),
+        }
     }
 
     /// Makes names of files in the directory last.
     pub(super) fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         #[cfg(test)]
+        if let Some(disk) = &self.simulated {
+            return disk.sync_dir(dir);
+        }
+        #[cfg(test)]
         if self.faults.sync()? {
             return Ok(());
         }
         if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+    }
+
+    /// Makes a directory; it may be there.
+    pub(super) fn make_dir(&self, path: &Path) -> io::Result<()> {
+        #[cfg(test)]
+        if self.simulated.is_some() {
+            // A directory is there when something is in it.
+            return Ok(());
+        }
+        fs::create_dir_all(path)
+    }
+
+    /// Gives a file or a directory another name.
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some(disk) = &self.simulated {
+            return disk.rename(from, to);
+        }
+        fs::rename(from, to)
     }
 
     /// A number that whoever writes records cannot know.
@@ -103,11 +209,19 @@ impl Disk {
 
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
         #[cfg(test)]
+        if let Some(disk) = &self.simulated {
+            return disk.remove(path);
+        }
+        #[cfg(test)]
         let _held = self.faults.remove()?;
         fs::remove_file(path)
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
+        #[cfg(test)]
+        if self.simulated.is_some() {
+            return Ok(u64::MAX);
+        }
         #[cfg(test)]
         if let Some(free) = self.faults.free_bytes() {
             return Ok(free);

@@ -6,13 +6,12 @@
 //! and no segment is ever changed in the middle.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
 
-use super::disk::{Disk, failure};
+use super::disk::{Disk, OpenFile, failure};
 use super::group::{Draft, KEPT_HEADER};
 use super::segment::{SEGMENT_HEADER, Segment, path};
 use super::sweep::Sweep;
@@ -52,7 +51,7 @@ pub(super) struct Log {
     segment_bytes: u64,
     state: LogState,
     /// The newest segment, if it can be written on.
-    active: Option<File>,
+    active: Option<OpenFile>,
     /// Older segments whose bytes the disk may not have yet.
     unsynced: Vec<u32>,
     /// Removed from the index, but not yet in the log.
@@ -129,7 +128,7 @@ impl Log {
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         match self.write(&[], &[], true) {
             // Everything acked is there; the next start just looks closer.
-            Ok(_) | Err(StoreError::Full) => self.sync_all(),
+            Ok(_) | Err(StoreError::Full) => self.sync_all(None),
             Err(error) => Err(error),
         }
     }
@@ -200,7 +199,7 @@ impl Log {
         if let Err(error) = written {
             self.disk.look_again();
             // What was answered with an error must not be there after a restart.
-            let cut = file.set_len(segment.bytes);
+            let cut = Disk::cut(file, segment.bytes);
             return Err(cut.err().map_or(error, |error| failed(&path, &error)));
         }
         segment.bytes += self.buffer.len() as u64;
@@ -232,7 +231,7 @@ impl Log {
         Ok(())
     }
 
-    fn make(&self, segment: &Segment) -> Result<File, StoreError> {
+    fn make(&self, segment: &Segment) -> Result<OpenFile, StoreError> {
         let path = segment.path(self.disk.dir());
         let mut file = self.disk.make(&path).map_err(|error| failure(&path, &error))?;
         let written = self.disk.append(&mut file, &segment.header());
@@ -293,7 +292,7 @@ impl Log {
         let oldest = self.state.segments.front().expect("there is more than one");
         let sweep = match &mut self.sweep {
             Some(sweep) => sweep,
-            None => match Sweep::new(oldest, self.disk.dir()) {
+            None => match Sweep::new(oldest, &self.disk) {
                 Ok(sweep) => self.sweep.insert(sweep),
                 Err(damage) => {
                     self.damage = Some(damage);
@@ -317,7 +316,7 @@ impl Log {
         let Some(sweep) = self.sweep.take_if(|sweep| sweep.is_done()) else { return Ok(()) };
         if sweep.has_moved() && self.disk.level != Level::Fsync {
             // The copies have to be on the disk before what they are copies of goes.
-            self.sync_all()?;
+            self.sync_all(self.state.segments.front().map(|oldest| oldest.ordinal))?;
         }
         let oldest = self.state.segments.front().expect("it was swept");
         let path = oldest.path(self.disk.dir());
@@ -326,17 +325,28 @@ impl Log {
             self.damage = Some(format!("{}: {live} records did not turn up", path.display()));
             return Ok(());
         }
-        match self.disk.remove(&path) {
-            Ok(()) => drop(self.state.segments.pop_front()),
-            Err(error) => self.damage = Some(format!("{}: {error}", path.display())),
+        if let Err(error) = self.disk.remove(&path) {
+            self.damage = Some(format!("{}: {error}", path.display()));
+            return Ok(());
+        }
+        self.state.segments.pop_front();
+        if self.disk.level == Level::Fsync {
+            // Before the next one goes: one that comes back without the next is taken for damage.
+            let synced = self.disk.sync_dir(self.disk.dir());
+            synced.map_err(|error| failed(self.disk.dir(), &error))?;
         }
         Ok(())
     }
 
-    fn sync_all(&mut self) -> Result<(), StoreError> {
+    /// Makes all that was written last, but for one segment that is about to go.
+    fn sync_all(&mut self, but: Option<u32>) -> Result<(), StoreError> {
         for ordinal in std::mem::take(&mut self.unsynced) {
             let path = path(self.disk.dir(), ordinal);
-            if self.state.segments.front().is_some_and(|oldest| oldest.ordinal >= ordinal) {
+            if self.state.segments.front().is_some_and(|oldest| oldest.ordinal > ordinal) {
+                continue;
+            }
+            if but == Some(ordinal) {
+                self.unsynced.push(ordinal);
                 continue;
             }
             let synced = self.disk.open(&path).and_then(|file| self.disk.sync(&file));

@@ -85,6 +85,9 @@ pub(crate) struct Options {
     /// Faults that a test injects.
     #[cfg(test)]
     pub(crate) faults: Arc<disk::Faults>,
+    /// A disk to use instead of the machine's.
+    #[cfg(test)]
+    pub(crate) simulated: Option<disk::simulated::Simulated>,
 }
 
 impl Default for Options {
@@ -101,6 +104,8 @@ impl Default for Options {
             probe_max: Duration::from_secs(2),
             #[cfg(test)]
             faults: Arc::default(),
+            #[cfg(test)]
+            simulated: None,
         }
     }
 }

@@ -5,7 +5,6 @@
 //! cannot tell which streams it hit, the whole log is set aside, and the caller begins new epochs.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -25,10 +24,15 @@ pub(super) struct Found {
 }
 
 pub(super) fn recover(disk: &Disk) -> Result<Found, OpenError> {
-    let paths = segments(disk.dir())?;
+    let listed = disk.list().map_err(OpenError::io(disk.dir()))?;
+    let paths = segments(&listed);
+    if let Some(part) = listed.iter().find(|path| path.extension().is_some_and(|e| e == PART)) {
+        let damage = format!("{}: an earlier start did not end moving it there", part.display());
+        return set_aside(disk, part, &paths, Scan::default(), damage);
+    }
     let mut scan = Scan { clean: true, ..Scan::default() };
     for (place, (ordinal, path)) in paths.iter().enumerate() {
-        let bytes = fs::read(path).map_err(OpenError::io(path))?;
+        let bytes = disk.read(path).map_err(OpenError::io(path))?;
         let last = place + 1 == paths.len();
         match scan.segment(*ordinal, &bytes, last) {
             Ok(()) => {}
@@ -37,21 +41,21 @@ pub(super) fn recover(disk: &Disk) -> Result<Found, OpenError> {
             }
             Err(Fault::Damage(what)) => {
                 let damage = format!("{}: {what}", path.display());
-                return set_aside(disk, &paths, scan, damage);
+                return set_aside(disk, &unused(disk.dir(), &listed), &paths, scan, damage);
             }
         }
     }
     if let Some((_, newest)) = paths.last() {
         scan.cut(disk, newest).map_err(OpenError::io(newest))?;
     }
-    if !scan.clean {
-        // It is about to be taken for stored, and may never have reached the disk.
-        for segment in &scan.state.segments {
-            let path = segment.path(disk.dir());
-            let synced = disk.open(&path).and_then(|file| disk.sync(&file));
-            synced.map_err(OpenError::io(&path))?;
-        }
+    // It is about to be taken for stored, and may never have reached the disk: not even when the log
+    // was closed, for what says so is written first. What the disk has already takes no time.
+    for segment in &scan.state.segments {
+        let path = segment.path(disk.dir());
+        let synced = disk.open(&path).and_then(|file| disk.sync(&file));
+        synced.map_err(OpenError::io(&path))?;
     }
+    disk.sync_dir(disk.dir()).map_err(OpenError::io(disk.dir()))?;
     let opened = Opened {
         torn_bytes: scan.torn_bytes,
         clean: scan.clean,
@@ -62,37 +66,43 @@ pub(super) fn recover(disk: &Disk) -> Result<Found, OpenError> {
 }
 
 /// The files of the log, oldest first.
-fn segments(dir: &Path) -> Result<Vec<(u32, PathBuf)>, OpenError> {
-    let mut segments = Vec::new();
-    for entry in fs::read_dir(dir).map_err(OpenError::io(dir))? {
-        let path = entry.map_err(OpenError::io(dir))?.path();
-        if let Some(ordinal) = segment::ordinal(&path) {
-            segments.push((ordinal, path));
-        }
-    }
+fn segments(listed: &[PathBuf]) -> Vec<(u32, PathBuf)> {
+    let numbered = |path: &PathBuf| Some((segment::ordinal(path)?, path.clone()));
+    let mut segments: Vec<_> = listed.iter().filter_map(numbered).collect();
     segments.sort_unstable();
-    Ok(segments)
+    segments
 }
 
-/// Moves all files to a directory of their own.
+/// Of a directory that the log's files are being moved to.
+const PART: &str = "part";
+
+/// A name for such a directory that there is not yet, in either form.
+fn unused(dir: &Path, listed: &[PathBuf]) -> PathBuf {
+    let named = |number| dir.join(format!("damaged-{number}"));
+    let part = (1u32..).map(named).find(|path| !listed.contains(path));
+    part.expect("there are fewer than 2^32 directories").with_extension(PART)
+}
+
+/// Moves all files to a directory of their own, which gets its name when they are all there: those
+/// that a start which is killed leaves behind would pass for a log.
 fn set_aside(
     disk: &Disk,
+    part: &Path,
     paths: &[(u32, PathBuf)],
     scan: Scan,
     damage: String,
 ) -> Result<Found, OpenError> {
-    let aside = (1u32..)
-        .map(|number| disk.dir().join(format!("damaged-{number}")))
-        .find(|path| !path.exists())
-        .expect("there are fewer than 2^32 directories");
-    fs::create_dir(&aside).map_err(OpenError::io(&aside))?;
+    disk.make_dir(part).map_err(OpenError::io(part))?;
     for (_, path) in paths {
         let name = path.file_name().expect("a segment has a name");
-        fs::rename(path, aside.join(name)).map_err(OpenError::io(path))?;
+        disk.rename(path, &part.join(name)).map_err(OpenError::io(path))?;
     }
-    for dir in [aside.as_path(), disk.dir()] {
+    for dir in [part, disk.dir()] {
         disk.sync_dir(dir).map_err(OpenError::io(dir))?;
     }
+    let aside = part.with_extension("");
+    disk.rename(part, &aside).map_err(OpenError::io(part))?;
+    disk.sync_dir(disk.dir()).map_err(OpenError::io(disk.dir()))?;
     // Sequences and files go on from what was seen, so that nothing is named twice.
     let next_ordinal = paths.last().map_or(0, |(ordinal, _)| ordinal + 1);
     let state =
@@ -215,7 +225,7 @@ impl Scan {
     fn cut(&self, disk: &Disk, path: &Path) -> std::io::Result<()> {
         let ordinal = segment::ordinal(path);
         match self.state.segments.back().filter(|s| Some(s.ordinal) == ordinal) {
-            Some(newest) if self.torn_bytes > 0 => disk.open(path)?.set_len(newest.bytes),
+            Some(newest) if self.torn_bytes > 0 => Disk::cut(&disk.open(path)?, newest.bytes),
             Some(_) => Ok(()),
             // It never had a group, and those of the segment before it were complete.
             None => disk.remove(path),

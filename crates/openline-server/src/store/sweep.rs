@@ -1,12 +1,11 @@
 //! A walk over the oldest segment for what is live in it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 
+use super::disk::{Disk, OpenFile};
 use super::group::{Entry, Group};
 use super::log::Slot;
 use super::segment::{SEGMENT_HEADER, Segment};
@@ -20,7 +19,7 @@ const READ_BYTES: u64 = 2 << 20;
 #[derive(Debug)]
 pub(super) struct Sweep {
     path: PathBuf,
-    file: BufReader<File>,
+    file: OpenFile,
     segment: Segment,
     /// Up to here all is elsewhere.
     done: u64,
@@ -30,14 +29,15 @@ pub(super) struct Sweep {
 }
 
 impl Sweep {
-    pub(super) fn new(segment: &Segment, dir: &Path) -> Result<Self, String> {
-        let path = segment.path(dir);
-        let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    pub(super) fn new(segment: &Segment, disk: &Disk) -> Result<Self, String> {
+        let path = segment.path(disk.dir());
+        let file = disk.open_to_read(&path);
+        let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
         // Nothing lives there: nothing to look for.
         let empty = segment.live_records == 0;
         let done = if empty { segment.bytes } else { SEGMENT_HEADER as u64 };
         let segment = segment.clone();
-        Ok(Self { path, file: BufReader::new(file), segment, done, read: done, moved: false })
+        Ok(Self { path, file, segment, done, read: done, moved: false })
     }
 
     /// The next live records. The caller writes them, then calls `advance` or `rewind`.
@@ -88,15 +88,14 @@ impl Sweep {
     }
 
     fn read_group(&mut self) -> std::io::Result<Vec<u8>> {
-        self.file.seek(SeekFrom::Start(self.read))?;
         let mut header = [0; 12];
-        self.file.read_exact(&mut header)?;
+        Disk::read_at(&mut self.file, self.read, &mut header)?;
         let left = self.segment.bytes - self.read;
         let length = Group::claimed_length(&header).filter(|length| *length as u64 <= left);
         let length = length.ok_or(std::io::ErrorKind::InvalidData)?;
         let mut raw = vec![0; length];
         raw[..12].copy_from_slice(&header);
-        self.file.read_exact(&mut raw[12..])?;
+        Disk::read_at(&mut self.file, self.read + 12, &mut raw[12..])?;
         Ok(raw)
     }
 

@@ -6,6 +6,7 @@ mod damage;
 mod full;
 mod kill;
 mod model;
+mod power;
 mod sweep;
 
 use std::fs;
