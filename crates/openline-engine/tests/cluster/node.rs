@@ -291,10 +291,10 @@ impl World {
                         Arrival::Post(Post { broadcast: broadcast.clone(), except: except.clone() })
                     });
                 }
-                FeedEffect::Lost(channel) => {
+                FeedEffect::Lost { channel, head } => {
                     let number = index(channel.as_str());
-                    self.note_place(Who::Node(node), "loses its place in", number, None);
-                    self.post(node, &channel, || Arrival::Lost);
+                    self.note_place(Who::Node(node), "loses its place in", number, Some(head));
+                    self.post(node, &channel, || Arrival::Lost(head));
                 }
                 FeedEffect::Ready(channel) => self.ready(node, &channel),
                 FeedEffect::Whole => self.note(Who::Node(node), "hears all", 0),

@@ -82,8 +82,8 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) enum Arrival {
     Post(Post),
-    /// What they got last cannot be gone on from.
-    Lost,
+    /// What they got last cannot be gone on from; what comes next follows on this.
+    Lost(Position),
 }
 
 /// A subscription that reads what it missed.
@@ -265,7 +265,7 @@ impl Shard {
     pub(crate) fn take_post(&mut self) {
         match self.posts.pop_front() {
             Some((channel, Arrival::Post(post))) => self.hub.post(&channel, post),
-            Some((channel, Arrival::Lost)) => self.hub.lose_place(&channel),
+            Some((channel, Arrival::Lost(head))) => self.hub.lose_place(&channel, Some(head)),
             None => {}
         }
     }
