@@ -78,7 +78,7 @@ impl Tail for Witness {
         lock(&self.0).push(Witnessed::Entry(text(&publication)));
     }
 
-    fn lost(&self, _: &ChannelName) {
+    fn lost(&self, _: &ChannelName, _: Position) {
         lock(&self.0).push(Witnessed::Lost);
     }
 

@@ -75,7 +75,7 @@ async fn answers_are_those_of_a_stream_in_memory() {
 
 /// Something to ask, which may make no sense.
 fn question(random: &mut SmallRng, all: &Page) -> (Query, PageLimits) {
-    let mut position = |random: &mut SmallRng| {
+    let position = |random: &mut SmallRng| {
         let known = all.publications.len();
         let at = match random.random_range(0..4) {
             0 => Position { offset: random.random_range(0..90), ..all.head },
