@@ -215,22 +215,23 @@ impl<B: Backend> Driver<B> {
             }
             !waiters.is_empty()
         });
-        if self.standing.is_silent() {
+        if !self.standing.is_certain() {
             self.try_again();
         }
     }
 
-    /// Asks something, so that a store that answers again is known to, also when it is not asked
-    /// because it did not.
+    /// Asks what is answered in no time. So one answer that took long is not taken for a store that
+    /// hangs, and one that answers again is known to also when nobody asks because it did not.
     fn try_again(&mut self) {
-        if let Some(channel) = self.asked_last.clone().filter(|_| !self.trying) {
-            self.trying = true;
-            let backend = self.backend.clone();
-            self.ask(
-                |_: Result<Vec<_>, _>| Done::Tried,
-                async move { backend.heads(&[channel]).await },
-            );
-        }
+        let Some(channel) = self.asked_last.clone().filter(|_| !self.trying) else { return };
+        self.trying = true;
+        let (backend, standing) = (self.backend.clone(), self.standing.clone());
+        let (done, patience) = (self.done.clone(), self.options.timeout);
+        run(async move {
+            let answer = timeout(patience, backend.heads(&[channel])).await;
+            standing.set_answers(matches!(answer, Ok(Ok(_))));
+            let _ = done.send(Done::Tried);
+        });
     }
 
     fn begin(&mut self, command: Command) {
@@ -339,7 +340,7 @@ impl<B: Backend> Driver<B> {
         let patience = self.options.timeout;
         run(async move {
             let answer = timeout(patience, asked).await.unwrap_or(Err(BrokerError::Unavailable));
-            standing.set_answers(!matches!(answer, Err(BrokerError::Unavailable)));
+            standing.note_answer(!matches!(answer, Err(BrokerError::Unavailable)));
             let _ = sender.send(done(answer.map_err(|_| NoAnswer)));
         });
     }
@@ -408,7 +409,7 @@ async fn in_time<T>(
     standing: &Standing,
 ) -> Result<T, BrokerError> {
     let answer = timeout_at(until, asked).await.unwrap_or(Err(BrokerError::Unavailable));
-    standing.set_answers(!matches!(answer, Err(BrokerError::Unavailable)));
+    standing.note_answer(!matches!(answer, Err(BrokerError::Unavailable)));
     answer
 }
 

@@ -1,7 +1,7 @@
 //! [`Standing`]: how the broker stands, as its thread says and others ask.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use openline_protocol::ChannelName;
@@ -16,10 +16,15 @@ pub(super) struct Standing {
     looks: Mutex<HashSet<ChannelName>>,
     /// Why there is no link, if there is none.
     down: Mutex<Option<String>>,
-    /// What was asked last was not answered in time.
-    silent: AtomicBool,
+    /// Whether the store answers, as far as is known.
+    answers: AtomicU8,
     channels: AtomicUsize,
 }
+
+const YES: u8 = 0;
+/// Something was not answered in time, which may have been too much to answer.
+const DOUBTED: u8 = 1;
+const NO: u8 = 2;
 
 impl Standing {
     pub(super) fn new(shown: String) -> Self {
@@ -28,7 +33,7 @@ impl Standing {
             heard: RwLock::default(),
             looks: Mutex::default(),
             down: Mutex::new(Some("it is not connected yet".to_owned())),
-            silent: AtomicBool::new(false),
+            answers: AtomicU8::new(YES),
             channels: AtomicUsize::new(0),
         }
     }
@@ -57,7 +62,7 @@ impl Standing {
     }
 
     pub(super) fn set_up(&self) {
-        self.set_answers(true);
+        self.answers.store(YES, Ordering::Relaxed);
         *self.down() = None;
     }
 
@@ -68,13 +73,23 @@ impl Standing {
     }
 
     /// Whether the store answered in time what it was asked.
-    pub(super) fn set_answers(&self, answers: bool) {
-        self.silent.store(!answers, Ordering::Relaxed);
+    pub(super) fn note_answer(&self, answered: bool) {
+        if answered {
+            self.answers.store(YES, Ordering::Relaxed);
+        } else {
+            let order = Ordering::Relaxed;
+            let _ = self.answers.compare_exchange(YES, DOUBTED, order, order);
+        }
     }
 
-    /// Whether what was asked last was not answered in time.
-    pub(super) fn is_silent(&self) -> bool {
-        self.silent.load(Ordering::Relaxed)
+    /// Whether it answered what is answered in no time.
+    pub(super) fn set_answers(&self, answers: bool) {
+        self.answers.store(if answers { YES } else { NO }, Ordering::Relaxed);
+    }
+
+    /// Whether it is known to answer.
+    pub(super) fn is_certain(&self) -> bool {
+        self.answers.load(Ordering::Relaxed) == YES
     }
 
     pub(super) fn set_channels(&self, channels: usize) {
@@ -88,8 +103,8 @@ impl Standing {
     /// Why nothing can be published, if so.
     pub(super) fn ailment(&self) -> Option<String> {
         let down = self.down().clone();
-        let silent = || self.is_silent().then(|| "it hangs".to_owned());
-        let why = down.or_else(silent)?;
+        let hangs = self.answers.load(Ordering::Relaxed) == NO;
+        let why = down.or_else(|| hangs.then(|| "it hangs".to_owned()))?;
         Some(format!("{} does not answer: {why}", self.shown))
     }
 
