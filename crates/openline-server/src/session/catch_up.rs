@@ -166,11 +166,9 @@ mod tests {
 
     impl Trial {
         fn new() -> Self {
-            let file = "auth.anonymous = true";
-            let config = Config::read(Some(("test.toml", file)), [], []).unwrap();
             let builder = Server::builder().handlers(Handlers::new());
             let mut made = None;
-            let server = TestServer::of_node(builder, config, |parts| {
+            let server = TestServer::of_node(builder, Config::default(), |parts| {
                 start_on(parts, |ground| {
                     let store = MemoryStore::new(ground.clock, 300_000);
                     made = Some((store.clone(), ground.id));
