@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use openline_engine::{Feed, FeedEffect, FeedLimits, NoAnswer, Page, PageLimits, Query, Recovery};
@@ -422,7 +422,7 @@ fn milliseconds(time: Duration) -> u64 {
 /// first polls and not others.
 fn run(future: impl Future<Output = ()> + Send + 'static) {
     let mut future: Pin<Box<_>> = Box::pin(unconstrained(future));
-    if let Poll::Pending = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
         tokio::spawn(future);
     }
 }
