@@ -262,17 +262,19 @@ impl Cluster {
             if !ask.tries.is_over(now) {
                 continue;
             }
-            ask.channels.retain(is_wanted);
-            if ask.channels.is_empty() {
-                over.push(*number);
+            let channels: Vec<_> =
+                ask.channels.iter().filter(|channel| is_wanted(channel)).cloned().collect();
+            if channels.is_empty() {
+                over.push((*number, ask.waiting.clone()));
+                continue;
             }
             for (node, begun) in &mut ask.waiting {
                 *begun = 0;
-                asks.push((*node, *number, ask.channels.clone()));
+                asks.push((*node, *number, channels.clone()));
             }
         }
-        for ask in over {
-            state.close(ask);
+        for (ask, _) in &over {
+            state.close(*ask);
         }
         state.pulls.retain(|(node, channel), pull| {
             if !pull.tries.is_over(now) {
@@ -290,6 +292,9 @@ impl Cluster {
         }
         for (node, channel, ask, after) in pulls {
             self.ask_part(node, ask, &channel, after);
+        }
+        for node in over.into_iter().flat_map(|(_, waiting)| waiting.into_keys()) {
+            self.compare_some(node);
         }
     }
 
