@@ -7,12 +7,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::node::Node;
+use crate::shard::ShardMessage;
 
 /// How often channels and files are looked through for what is beyond its time.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// How often the broker is asked how it is.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often subscriptions are looked at that are ahead of what comes from a shared broker.
+const REVIEW_EVERY: Duration = Duration::from_secs(2);
 
 /// Works until `stop` turns true, and a moment longer where something is still to be told.
 pub(crate) async fn run(node: Arc<Node>, stop: watch::Receiver<bool>) {
@@ -38,6 +42,7 @@ pub(crate) async fn run(node: Arc<Node>, stop: watch::Receiver<bool>) {
         tokio::select! {
             () = sweep => {}
             () = watch(&node) => {}
+            () = review(&node) => {}
             () = stopped => node.log.stopping("asked to"),
         }
     };
@@ -52,6 +57,18 @@ pub(crate) async fn run(node: Arc<Node>, stop: watch::Receiver<bool>) {
         }
     };
     tokio::join!(sweep, webhooks, cluster);
+}
+
+/// Has shards look at the subscriptions that are ahead of what comes from other nodes.
+async fn review(node: &Node) {
+    loop {
+        tokio::time::sleep(REVIEW_EVERY).await;
+        if node.exchange.broker().link().is_some() {
+            for shard in node.exchange.shards() {
+                shard.inbox.put([ShardMessage::Review]);
+            }
+        }
+    }
 }
 
 /// Says when the broker takes no publications, when it does again, and what it warns of.

@@ -20,8 +20,16 @@ pub(super) struct Channel {
     /// The last position that was posted; behind `tail` while what a reader has read is on its way.
     posted: Option<Position>,
     /// Beyond `drained`: where readers went live that had read more than came by here.
-    ahead: Vec<Position>,
+    ahead: Vec<Ahead>,
     turn: Vec<Post>,
+}
+
+/// A place where a reader went live that had read more than came by.
+#[derive(Debug, Clone, Copy)]
+struct Ahead {
+    at: Position,
+    /// It was there at the last review.
+    is_old: bool,
 }
 
 /// Places beyond what came by that are remembered of a channel.
@@ -119,11 +127,13 @@ impl Channel {
                 self.drained = Some(prev);
                 Follows::Next
             }
-            Some(tail) if tail == prev => match self.ahead.iter().any(|at| forks(*at, position)) {
-                // Somebody has read another entry in this place.
-                true => Follows::Gap,
-                false => Follows::Next,
-            },
+            Some(tail) if tail == prev => {
+                match self.ahead.iter().any(|ahead| forks(ahead.at, position)) {
+                    // Somebody has read another entry in this place.
+                    true => Follows::Gap,
+                    false => Follows::Next,
+                }
+            }
             Some(tail) if self.was_read(position, prev, tail) => Follows::Seen,
             Some(_) => Follows::Gap,
         };
@@ -164,7 +174,7 @@ impl Channel {
     ) -> GoLive {
         if let Some(head) = head {
             let is_ahead = self.drained.is_some_and(|drained| drained.offset < head.offset)
-                && !self.ahead.contains(&head);
+                && !self.ahead.iter().any(|ahead| ahead.at == head);
             if self.forks_at(head) || (is_ahead && self.ahead.len() == AHEAD_MAX) {
                 // One of the two is out of date. A position that is read from now on is not, and the
                 // next that is brought, or posted, counts.
@@ -175,7 +185,7 @@ impl Channel {
                 return GoLive::Behind;
             }
             if is_ahead {
-                self.ahead.push(head);
+                self.ahead.push(Ahead { at: head, is_old: false });
             }
         }
         let Ok(skip_posts) = u16::try_from(self.turn.len()) else { return GoLive::Behind };
@@ -190,9 +200,29 @@ impl Channel {
         GoLive::Live
     }
 
+    /// Whether a reader is ahead of what came by.
+    pub(super) fn has_ahead(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
+    /// Lets those who are ahead since the last review read on for themselves.
+    pub(super) fn review(&mut self, lagging: &mut Vec<Lagging>) {
+        let (old, new): (Vec<_>, Vec<_>) = self.ahead.iter().partition(|ahead| ahead.is_old);
+        for member in &mut self.members {
+            let is_it = |old: &&Ahead| old.at.offset == member.skip_until;
+            if let Some(Ahead { at, .. }) = old.iter().find(is_it)
+                && member.phase == Phase::Live
+            {
+                lagging.push(fall_behind(member, self.slot, &self.name, Some(*at)));
+            }
+        }
+        self.ahead = new.into_iter().map(|Ahead { at, .. }| Ahead { at, is_old: true }).collect();
+    }
+
     /// Whether what came by here, or was read, is of another history than a position.
     fn forks_at(&self, head: Position) -> bool {
-        let known = self.drained.iter().chain(&self.tail).chain(&self.ahead);
+        let ahead = self.ahead.iter().map(|ahead| &ahead.at);
+        let known = self.drained.iter().chain(&self.tail).chain(ahead);
         // Between the two ends, only the turn says what came by.
         let is_between = self.tail.is_some_and(|tail| head.offset < tail.offset);
         let turn = if is_between { &self.turn[..] } else { &[] };
@@ -250,7 +280,7 @@ impl Channel {
             }
         }
         let passed = self.drained.map_or(0, |drained| drained.offset);
-        self.ahead.retain(|at| at.offset > passed);
+        self.ahead.retain(|ahead| ahead.at.offset > passed);
         self.turn = turn;
         self.turn.clear();
     }
@@ -262,8 +292,8 @@ fn forks(one: Position, other: Position) -> bool {
 }
 
 /// From where a subscriber reads on: what came by last, or what it had read beyond that.
-fn place_of(member: &Subscriber, at: Option<Position>, ahead: &[Position]) -> Option<Position> {
-    let has = ahead.iter().find(|ahead| ahead.offset == member.skip_until).copied();
+fn place_of(member: &Subscriber, at: Option<Position>, ahead: &[Ahead]) -> Option<Position> {
+    let has = ahead.iter().map(|ahead| ahead.at).find(|at| at.offset == member.skip_until);
     has.filter(|has| at.is_none_or(|at| at.offset < has.offset)).or(at)
 }
 

@@ -8,7 +8,7 @@ mod channel;
 mod sessions;
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -144,6 +144,8 @@ pub struct Hub<L> {
     by_name: HashMap<ChannelName, u32>,
     /// Channels to which something was posted in this turn.
     dirty: Vec<u32>,
+    /// Channels in which a reader may be ahead of what came by.
+    led: BTreeSet<u32>,
     /// Sessions that fell behind, with the channel and the position that they have.
     lagging: Vec<Lagging>,
     /// Subscriptions so far.
@@ -170,6 +172,7 @@ impl<L> Default for Hub<L> {
             channels: Slab::new(),
             by_name: HashMap::new(),
             dirty: Vec::new(),
+            led: BTreeSet::new(),
             lagging: Vec::new(),
             subscribed: 0,
         }
@@ -314,7 +317,11 @@ impl<L> Hub<L> {
         if channel.members[member as usize].number != number {
             return GoLive::Ended;
         }
-        channel.go_live(member, head, &mut self.lagging)
+        let live = channel.go_live(member, head, &mut self.lagging);
+        if channel.has_ahead() {
+            self.led.insert(slot);
+        }
+        live
     }
 
     /// A subscription ends; returns whether there was one. What was posted in this turn does not
@@ -357,6 +364,19 @@ impl<L> Hub<L> {
     pub fn lose_place(&mut self, channel: &ChannelName, place: Option<Position>) {
         if let Some(slot) = self.by_name.get(channel) {
             self.channels[*slot as usize].lose_place(place, &mut self.lagging);
+        }
+    }
+
+    /// To be called now and then where what comes by may be late. Subscriptions that had read more
+    /// when they went live, and that this has not reached since the last review, fall behind: either
+    /// what they missed meanwhile is to be read, or the store does not have any more what they read.
+    pub fn review(&mut self) {
+        for slot in std::mem::take(&mut self.led) {
+            let Some(channel) = self.channels.get_mut(slot as usize) else { continue };
+            channel.review(&mut self.lagging);
+            if channel.has_ahead() {
+                self.led.insert(slot);
+            }
         }
     }
 

@@ -34,6 +34,7 @@ pub(crate) struct Node {
     /// Readers that wait until their channel is listened to.
     listening: Vec<Listening>,
     pub(crate) ticked_at: u64,
+    pub(crate) reviewed_at: u64,
 }
 
 struct Listening {
@@ -74,6 +75,7 @@ impl Node {
             asked_so_far: 0,
             listening: Vec::new(),
             ticked_at: 0,
+            reviewed_at: 0,
         }
     }
 

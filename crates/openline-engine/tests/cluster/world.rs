@@ -11,13 +11,16 @@ use crate::plan::{Bug, Plan};
 use crate::promise::crowd::Crowd;
 use crate::promise::model::{Checked, Model};
 use crate::promise::random::Random;
-use crate::promise::shard::{Reader, Shard};
+use crate::promise::shard::{Arrival, Reader, Shard};
 use crate::schedule::Schedule;
 use crate::store::Store;
 use crate::trace::{Of, Trace, Who};
 
 /// When a history begins, in milliseconds.
 const BEGINNING: u64 = 1_000_000;
+
+/// Between two reviews of a node's lines.
+const REVIEW_MS: u64 = 2_000;
 
 /// Between two looks of a node at the time.
 const TICK_MS: u64 = 250;
@@ -254,7 +257,7 @@ impl World {
         let feed = feed(&self.plan);
         let state = &mut self.nodes[node];
         (state.is_down, state.feed, state.directory) = (false, feed, Directory::default());
-        state.ticked_at = now;
+        (state.ticked_at, state.reviewed_at) = (now, now);
         let run = state.run;
         self.schedule.after(self.random.below(TICK_MS), Event::Tick { node, run });
         self.schedule.after(self.random.below(20), Event::Reconnect { node, run });
@@ -271,6 +274,13 @@ impl World {
             state.feed.handle_stall();
         }
         state.feed.tick(now);
+        if now - state.reviewed_at >= REVIEW_MS {
+            state.reviewed_at = now;
+            for shard in self.shards_of(node) {
+                self.shards[shard].posts.push_back((self.names[0].clone(), Arrival::Review));
+                self.wake(shard);
+            }
+        }
         self.schedule.after(TICK_MS, Event::Tick { node, run });
         self.work_off(node);
     }

@@ -59,6 +59,22 @@ fn a_line_that_is_ahead_in_a_history_that_is_gone_reads_on_from_there() {
 }
 
 #[test]
+fn a_line_that_nothing_reaches_where_it_is_ahead_reads_on_after_two_reviews() {
+    let mut hub = Hub::default();
+    live(&mut hub, "old", "c", Some(at(1)));
+    live(&mut hub, "reached", "c", Some(at(2)));
+    live(&mut hub, "ahead", "c", Some(at(4)));
+    hub.review();
+    assert_eq!(fell_behind(&mut hub), []);
+    post(&mut hub, "c", 2);
+    drain(&mut hub);
+    hub.review();
+    assert_eq!(fell_behind(&mut hub), [(Some(at(4)), 4)]);
+    hub.review();
+    assert_eq!(fell_behind(&mut hub), []);
+}
+
+#[test]
 fn a_line_that_has_read_what_another_history_has_in_the_turn_does_not_go_live() {
     let mut hub = Hub::default();
     live(&mut hub, "old", "c", Some(at(1)));

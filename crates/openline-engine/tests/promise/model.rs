@@ -366,7 +366,8 @@ impl Model {
                     missed > u64::from(history.size) || evicted + restarts + reloads > 0
                 }
                 Reason::Expired => history.ttl_ms < u64::MAX,
-                Reason::Limit => missed > self.publications_max as u64,
+                // It is the first reason of several, and the head may be of another epoch by then.
+                Reason::Limit => missed > self.publications_max as u64 || restarts + forgotten > 0,
                 Reason::Storage => false,
             };
         match excused {

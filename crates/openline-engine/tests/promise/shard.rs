@@ -84,6 +84,8 @@ pub(crate) enum Arrival {
     Post(Post),
     /// What they got last cannot be gone on from; what comes next follows on this.
     Lost(Position),
+    /// Of no channel: whoever is ahead is looked at.
+    Review,
 }
 
 /// A subscription that reads what it missed.
@@ -266,6 +268,7 @@ impl Shard {
         match self.posts.pop_front() {
             Some((channel, Arrival::Post(post))) => self.hub.post(&channel, post),
             Some((channel, Arrival::Lost(head))) => self.hub.lose_place(&channel, Some(head)),
+            Some((_, Arrival::Review)) => self.hub.review(),
             None => {}
         }
     }

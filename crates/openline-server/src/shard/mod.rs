@@ -58,6 +58,8 @@ pub(crate) enum ShardMessage {
     Broadcast { channel: ChannelName, post: Post },
     /// What was missed of a channel is to be read by each of its subscribers.
     Lost(ChannelName, Position),
+    /// Subscriptions that are ahead of what comes by are to be looked at.
+    Review,
     /// Sessions that are to end.
     Expel(Arc<Expelled>),
     /// Somebody wants to know something.
@@ -77,6 +79,7 @@ impl ShardMessage {
                 _ => None,
             },
             Self::Lost(..)
+            | Self::Review
             | Self::Expel(_)
             | Self::Look(_)
             | Self::Mailing(_)
@@ -139,6 +142,7 @@ impl Shard {
                     hub.drain_turn(&mut fanout);
                     hub.lose_place(&channel, Some(head));
                 }
+                ShardMessage::Review => hub.review(),
                 ShardMessage::Expel(expelled) => {
                     expelled.close_among(&hub, node.verifier.revocations())
                 }

@@ -160,6 +160,11 @@ impl Scan {
             at += group.length;
             self.group(&group)?;
         }
+        if !last && at == SEGMENT_HEADER {
+            // The next one began when this one was full. Where nothing older is left, the numbers of
+            // the groups do not show that those of this one are missing.
+            return Err(Fault::Damage("it has no group, and others follow it".into()));
+        }
         self.state.segments.back_mut().expect("it was just added").bytes = at as u64;
         Ok(())
     }
