@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use openline_protocol::ChannelName;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisError, RedisResult, ServerErrorKind, Value, cmd};
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep};
@@ -149,8 +149,9 @@ impl Commands {
             self.take_in(cx);
             while self.poll_alarm(cx) {
                 let now = Instant::now();
-                while let Some(command) =
-                    self.waiting.pop_front_if(|command| command.ticket.deadline <= now)
+                let late = |command: &Command| command.ticket.deadline <= now;
+                while self.waiting.front().is_some_and(late)
+                    && let Some(command) = self.waiting.pop_front()
                 {
                     command.ticket.answer(unavailable());
                 }
@@ -356,9 +357,7 @@ fn verdict(error: &RedisError) -> (BrokerError, bool) {
         return (BrokerError::Unavailable, true);
     };
     match (error.kind(), code) {
-        (redis::ErrorKind::Server(kind), _)
-            if matches!(kind, Ask | BusyLoading | ClusterDown | MasterDown | Moved | ReadOnly) =>
-        {
+        (ErrorKind::Server(Ask | BusyLoading | ClusterDown | MasterDown | Moved | ReadOnly), _) => {
             (BrokerError::Unavailable, true)
         }
         (_, "NOAUTH" | "WRONGPASS") => (BrokerError::Unavailable, true),

@@ -47,7 +47,7 @@ if size > 0 then
   end
   if oldest + ttl <= now then
     local left, forgotten = forget_until(stream, now - ttl)
-    oldest = left
+    oldest = left or now
     if forgotten then
       gone = 'x'
     end

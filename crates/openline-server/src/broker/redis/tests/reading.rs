@@ -49,7 +49,7 @@ async fn answers_are_those_of_a_stream_in_memory() {
             let text = "x".repeat(random.random_range(0..30));
             node.backend.publish(Draft { history, ..draft(&channel, &text) }, None)
         }));
-        published.await.into_iter().for_each(|published| drop(published.unwrap()));
+        assert!(published.await.iter().all(Result::is_ok));
         let all = node.all(&channel).await;
         let mut stream = Stream::new(all.head.epoch);
         for publication in &all.publications {
