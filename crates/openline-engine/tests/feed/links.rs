@@ -192,6 +192,14 @@ fn an_answer_that_is_of_a_link_that_is_gone_counts_nothing() {
     assert_eq!(trial.asks(), ["subscribe room"]);
     trial.settle();
     assert!(trial.feed.is_ready(&name("room")));
+    // Also when there is none yet that took its place.
+    trial.feed.want(&name("other"));
+    trial.look();
+    trial.feed.handle_down();
+    trial.answer();
+    assert!(!trial.feed.is_ready(&name("other")));
+    trial.feed.handle_up();
+    trial.settle();
     // Of a probe the same: what it said may be of before something that was handed on since.
     trial.tick(LIMITS.probe_interval_ms);
     let locate = trial.asked.remove(0);
