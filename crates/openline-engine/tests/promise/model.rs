@@ -363,7 +363,8 @@ impl Model {
                 Reason::Fork => rollbacks > 0,
                 // After a restart it is not known any more why something is gone.
                 Reason::Trimmed => {
-                    missed > u64::from(history.size) || evicted + restarts + reloads > 0
+                    let gone = evicted + restarts + reloads + forgotten;
+                    missed > u64::from(history.size) || gone > 0
                 }
                 Reason::Expired => history.ttl_ms < u64::MAX,
                 // It is the first reason of several, and the head may be of another epoch by then.

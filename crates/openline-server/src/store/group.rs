@@ -117,7 +117,8 @@ impl<'a> Group<'a> {
             entries.push(Entry::Removed { first: reader.u64()?, count: reader.u32()? });
         }
         for place in 0..records {
-            entries.push(Entry::Record(first + u64::from(place), reader.record()?));
+            let sequence = first.checked_add(u64::from(place))?;
+            entries.push(Entry::Record(sequence, reader.record()?));
         }
         reader.0.is_empty().then_some(Self { number, first, closed, entries, length })
     }
@@ -226,6 +227,15 @@ mod tests {
             }
         }
         assert_eq!(Group::decode(&bytes, 6), None, "salt of another segment");
+    }
+
+    /// A file that somebody made by hand ended the process.
+    #[test]
+    fn a_group_whose_sequences_have_no_end_does_not_read_back() {
+        let records = &[Bytes::new(), Bytes::new()];
+        let mut bytes = Vec::new();
+        Draft { first: u64::MAX, records, ..Draft::default() }.encode(5, &mut bytes);
+        assert_eq!(Group::decode(&bytes, 5), None);
     }
 
     #[test]
