@@ -6,6 +6,7 @@
 mod connection;
 mod hearing;
 mod keys;
+mod messages;
 mod names;
 mod read;
 mod seek;

@@ -10,12 +10,15 @@ use serde_json::json;
 use super::Shared;
 use super::connection::{Failure, Which};
 use super::names;
-use super::seek::Found;
+use super::seek::{Found, STEPS};
 use super::streams::Access;
 use super::wire::Batch;
 
 /// Entries that are counted at most.
 const COUNTED_MAX: u64 = 10_000;
+
+/// Entries that are fetched together on the way back.
+const WINDOW: u64 = 256;
 
 /// What an entry costs beside its data, about.
 const ENTRY_BYTES: usize = 200;
@@ -118,7 +121,7 @@ impl<'a> Reader<'a> {
         let from = query.since.map_or(0, |since| since.offset + 1).max(kept.first);
         let end = query.before.map_or(u64::MAX, |before| before.offset);
         let time = query.since_time.unwrap_or(0).max(kept.since_ms);
-        let mut take = |publication: &Arc<Publication>| {
+        let take = |publication: &Arc<Publication>| {
             let at = offset(publication);
             let is_asked = at >= from && at < end && publication.timestamp >= time;
             match (is_asked, query.is_forward()) {
@@ -138,9 +141,8 @@ impl<'a> Reader<'a> {
                 None => self.find(head, from).await?,
             };
             self.forward(head, first, take).await?;
-        } else if end > 1 {
-            let newest = self.find(head, (end - 1).min(last)).await?;
-            self.backward(head, newest, &mut take).await?;
+        } else {
+            self.backward(head, from, end.saturating_sub(1).min(last), take).await?;
         }
         Ok(collected.entries)
     }
@@ -149,7 +151,7 @@ impl<'a> Reader<'a> {
         let Some(head) = self.head().await? else { return Ok(None) };
         let kept = self.kept(&head);
         let mut extent = Extent { entries: 0, bytes: 0, head: head.batch.head, newest_ms: None };
-        self.backward(&head, Some(head.clone()), &mut |publication: &Arc<Publication>| {
+        self.backward(&head, kept.first, head.batch.head.offset, |publication| {
             if !kept.has(publication) || extent.entries as u64 >= COUNTED_MAX {
                 return ControlFlow::Break(());
             }
@@ -234,46 +236,72 @@ impl<'a> Reader<'a> {
         Ok(entries.find(|publication| offset(publication) == at))
     }
 
-    /// Goes over entries, from a message on to the head.
+    /// Goes over entries, from a message on to the head. It is all of them, or a failure.
     async fn forward(
         &self,
         head: &Found,
         mut next: Option<Found>,
         mut take: impl FnMut(&Arc<Publication>) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
+        // Few are asked for one by one; for more it is worth to have them sent.
+        let mut sent = None;
+        let mut walked = 0;
         while let Some(found) = next {
-            for entry in &found.batch.entries {
-                if take(&entry.publication).is_break() {
-                    return Ok(());
-                }
-            }
-            if found.sequence >= head.sequence {
-                break;
+            let mut entries = found.batch.entries.iter();
+            if entries.any(|entry| take(&entry.publication).is_break()) {
+                return Ok(());
             }
             // What came meanwhile is behind the head that the answer names.
-            next = self.get(Which::From(&self.subject, found.sequence + 1)).await?;
-            next = next.filter(|found| found.sequence <= head.sequence);
+            if found.sequence >= head.sequence {
+                return Ok(());
+            }
+            walked += 1;
+            let behind = found.sequence + 1;
+            next = match &mut sent {
+                None if walked < STEPS => self.get(Which::From(&self.subject, behind)).await?,
+                None => {
+                    let messages = self.messages(behind).await?;
+                    self.next_of(sent.insert(messages)).await?
+                }
+                Some(messages) => self.next_of(messages).await?,
+            };
+            if next.as_ref().is_none_or(|next| next.batch.before != found.sequence) {
+                return Err(Failure::Unavailable);
+            }
         }
         Ok(())
     }
 
-    /// Goes over entries, from a message back.
+    /// Goes over entries, from an offset back to another.
     async fn backward(
         &self,
         head: &Found,
-        mut next: Option<Found>,
-        take: &mut impl FnMut(&Arc<Publication>) -> ControlFlow<()>,
+        lowest: u64,
+        mut to: u64,
+        mut take: impl FnMut(&Arc<Publication>) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
-        while let Some(found) = next.filter(|found| found.is_of(head)) {
-            for entry in found.batch.entries.iter().rev() {
-                if take(&entry.publication).is_break() {
-                    return Ok(());
+        while to >= lowest.max(1) {
+            let from = to.saturating_sub(WINDOW - 1).max(lowest).max(1);
+            let first = self.find(head, from).await?;
+            let mut window = Vec::new();
+            self.forward(head, first, |publication| {
+                if offset(publication) > to {
+                    return ControlFlow::Break(());
                 }
-            }
-            if found.batch.before == 0 {
+                if offset(publication) >= from {
+                    window.push(publication.clone());
+                }
+                ControlFlow::Continue(())
+            })
+            .await?;
+            if window.iter().rev().any(|publication| take(publication).is_break()) {
                 break;
             }
-            next = self.get(Which::At(found.batch.before)).await?;
+            // What is not there has nothing before it.
+            if window.first().is_none_or(|first| offset(first) > from) {
+                break;
+            }
+            to = from - 1;
         }
         Ok(())
     }

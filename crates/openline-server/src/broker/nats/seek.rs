@@ -1,11 +1,12 @@
 //! Where in a stream a channel's entries are.
 
 use super::connection::{Failure, Stored, Which};
+use super::messages::Messages;
 use super::read::Reader;
 use super::wire::Batch;
 
 /// Messages on the way to an offset that are walked over one by one; beyond it they are jumped over.
-const STEPS: u64 = 8;
+pub(super) const STEPS: u64 = 4;
 
 /// A message of a channel.
 #[derive(Debug, Clone)]
@@ -94,6 +95,21 @@ impl Reader<'_> {
         Ok(nearest)
     }
 
+    /// The channel's messages from a sequence on, sent one behind the other.
+    pub(super) async fn messages(&self, from: u64) -> Result<Messages<'_>, Failure> {
+        Messages::new(&self.shared.connection, &self.stream.name, &self.subject, from).await
+    }
+
+    pub(super) async fn next_of(
+        &self,
+        messages: &mut Messages<'_>,
+    ) -> Result<Option<Found>, Failure> {
+        match messages.next().await? {
+            Some(stored) => self.found(stored),
+            None => Ok(None),
+        }
+    }
+
     pub(super) async fn get(&self, which: Which<'_>) -> Result<Option<Found>, Failure> {
         let connection = &self.shared.connection;
         let stored = match connection.get(&self.stream.name, self.access, which).await {
@@ -103,7 +119,11 @@ impl Reader<'_> {
             }
             stored => stored?,
         };
-        let Some(Stored { subject, sequence, payload }) = stored else { return Ok(None) };
+        stored.map_or(Ok(None), |stored| self.found(stored))
+    }
+
+    fn found(&self, stored: Stored) -> Result<Option<Found>, Failure> {
+        let Stored { subject, sequence, payload } = stored;
         // A server that forgot has given a sequence to something else.
         if subject != self.subject {
             return Ok(None);

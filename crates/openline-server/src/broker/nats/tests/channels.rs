@@ -163,6 +163,31 @@ async fn a_long_history_is_read_in_pages_from_both_ends_and_from_a_time_on() {
 
 #[tokio::test]
 #[ignore = "needs nats-server"]
+async fn a_history_of_many_messages_is_read_whole() {
+    let server = NatsServer::start();
+    let trial = Trial::on(&server).await;
+    let beginning = trial.head("room").await;
+    // One by one, so that each is a message of its own.
+    let acked = trial.put_numbers("room", 0..700).await;
+    assert_eq!(trial.missed("room", beginning).await, Ok(numbers(0..700)));
+    assert_eq!(trial.missed("room", acked[499]).await, Ok(numbers(500..700)));
+    let all = trial.all("room").await.publications;
+    assert_eq!(texts(&all), numbers(0..700));
+    assert_chained(&all);
+    let query = Query { limit: Some(300), ..Query::default() };
+    let page = trial.query("room", query).await.unwrap();
+    assert_eq!((texts(&page.publications), page.more), (numbers(400..700), true));
+    let before = Some(acked[400]);
+    let query = Query { before, limit: Some(300), reverse: true, ..Query::default() };
+    let page = trial.query("room", query).await.unwrap();
+    let expected: Vec<_> = numbers(100..400).into_iter().rev().collect();
+    assert_eq!((texts(&page.publications), page.more), (expected, true));
+    let extent = trial.backend.extent(&name("room")).await.unwrap().unwrap();
+    assert_eq!(extent.entries, 700);
+}
+
+#[tokio::test]
+#[ignore = "needs nats-server"]
 async fn a_channel_that_is_cleared_begins_anew() {
     let server = NatsServer::start();
     let trial = Trial::on(&server).await;
