@@ -14,6 +14,10 @@ use super::connection::{Connection, Failure, Stored};
 /// Messages that are asked for together.
 const TOGETHER: usize = 100;
 
+/// Bytes that are asked for together, if no message is larger: a node that is sent more than it reads
+/// is cut off by the server.
+const TOGETHER_BYTES: usize = 8 << 20;
+
 /// After which JetStream ends a consumer that is not asked any more, if it was not told to.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -26,6 +30,8 @@ pub(super) struct Messages<'a> {
     more: String,
     /// How many are on their way at most.
     asked: usize,
+    /// How many came of those that were asked for last.
+    came: usize,
     is_over: bool,
 }
 
@@ -56,39 +62,50 @@ impl<'a> Messages<'a> {
         let made = connection.api(&format!("CONSUMER.CREATE.{stream}"), question).await?;
         let name = made["name"].as_str().ok_or(Failure::Unavailable)?;
         let more = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
-        Ok(Self { connection, subscriber, inbox, more, asked: 0, is_over: false })
+        Ok(Self { connection, subscriber, inbox, more, asked: 0, came: 0, is_over: false })
     }
 
     /// The next one; none if there is none now.
     pub(super) async fn next(&mut self) -> Result<Option<Stored>, Failure> {
-        if self.is_over {
-            return Ok(None);
-        }
-        if self.asked == 0 {
-            self.ask().await?;
-        }
-        let subscriber = &mut self.subscriber;
-        let next = std::future::poll_fn(|context| Pin::new(&mut *subscriber).poll_next(context));
-        let message = timeout(self.connection.timeout(), next).await;
-        let message = message.ok().flatten().ok_or(Failure::Unavailable)?;
-        if message.status.is_some() {
-            self.is_over = true;
-            return Ok(None);
-        }
+        let message = loop {
+            if self.is_over {
+                return Ok(None);
+            }
+            if self.asked == 0 {
+                self.ask().await?;
+            }
+            let message = self.receive().await?;
+            if message.status.is_none() {
+                break message;
+            }
+            // Not all that was asked for: there are no more, or they are too large together.
+            self.is_over = self.came == 0;
+            self.asked = 0;
+        };
         self.asked -= 1;
+        self.came += 1;
         let (sequence, pending) = place(&message).ok_or(Failure::Unavailable)?;
         self.is_over = pending == 0;
         let Message { subject, payload, .. } = message;
         Ok(Some(Stored { subject: subject.to_string(), sequence, payload }))
     }
 
+    async fn receive(&mut self) -> Result<Message, Failure> {
+        let subscriber = &mut self.subscriber;
+        let next = std::future::poll_fn(|context| Pin::new(&mut *subscriber).poll_next(context));
+        let message = timeout(self.connection.timeout(), next).await;
+        message.ok().flatten().ok_or(Failure::Unavailable)
+    }
+
     async fn ask(&mut self) -> Result<(), Failure> {
         let client = self.connection.client_now().ok_or(Failure::Unavailable)?;
-        let question = Bytes::from(json!({ "batch": TOGETHER, "no_wait": true }).to_string());
+        let bytes = TOGETHER_BYTES.max(2 * self.connection.payload_max());
+        let question = json!({ "batch": TOGETHER, "max_bytes": bytes, "no_wait": true });
+        let question = Bytes::from(question.to_string());
         let asking = client.publish_with_reply(self.more.clone(), self.inbox.clone(), question);
         let asked = timeout(self.connection.timeout(), asking).await;
         asked.map_err(|_| Failure::Unavailable)?.map_err(|_| Failure::Unavailable)?;
-        self.asked = TOGETHER;
+        (self.asked, self.came) = (TOGETHER, 0);
         Ok(())
     }
 }

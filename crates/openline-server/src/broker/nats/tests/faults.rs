@@ -106,7 +106,7 @@ async fn a_stream_that_is_gone_is_made_anew_and_readers_are_told() {
 #[test]
 #[ignore = "needs nats-server"]
 fn a_node_that_reads_too_slowly_is_cut_off_and_notices() {
-    let server = NatsServer::configured("max_pending: 1048576\nwrite_deadline: \"200ms\"\n");
+    let server = NatsServer::configured("max_pending: 16777216\nwrite_deadline: \"200ms\"\n");
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (slow, fast) = (runtime(), runtime());
     let history = History { size: 1000, ..HISTORY };
