@@ -24,9 +24,6 @@ impl fmt::Debug for NodeId {
 /// The way to other nodes. What is said reaches them once or, when a connection breaks, not at all;
 /// what one node says to the same listeners stays in order.
 pub(crate) trait Link: Send + Sync {
-    /// Who says it.
-    fn node(&self) -> NodeId;
-
     /// To the other nodes that listen to a channel.
     fn emit(&self, channel: &ChannelName, said: Bytes);
 

@@ -4,7 +4,6 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::broker_url::BrokerKind;
 use super::choice::{Subscribers, WebhookDecision};
 use super::error::{ConfigError, Place};
 use super::keys::Config;
@@ -113,16 +112,11 @@ impl Config {
 
     fn broker(&self) -> Vec<String> {
         let broker = &self.broker;
-        let url = broker.url.as_ref();
-        let mut found = Vec::new();
-        if broker.cluster && url.is_none_or(|url| url.kind() != BrokerKind::Redis) {
-            found.push("broker.cluster=true is about Redis; set broker.url to one".to_owned());
+        if broker.ca.is_none() || broker.url.as_ref().is_some_and(|url| url.is_tls()) {
+            return Vec::new();
         }
-        if broker.ca.is_some() && url.is_none_or(|url| !url.is_tls()) {
-            let needed = "broker.url does not ask for; begin it with rediss:// or tls://";
-            found.push(format!("broker.ca is for TLS, which {needed}"));
-        }
-        found
+        let needed = "broker.url does not ask for; begin it with rediss:// or tls://";
+        vec![format!("broker.ca is for TLS, which {needed}")]
     }
 
     fn lists(&self) -> Vec<String> {

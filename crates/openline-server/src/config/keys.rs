@@ -215,9 +215,6 @@ table! {
 
         /// A PEM file with the authorities that vouch for it. Empty means those of the system.
         ca: Option<PathBuf> = "";
-
-        /// The Redis behind the URL is a cluster.
-        cluster: bool = false;
     }
 }
 

@@ -96,8 +96,8 @@ fn elsewhere(url: BrokerUrl, ground: Ground<'_>) -> Result<Box<dyn Broker>, Star
 }
 
 fn shared(backend: impl Backend, url: &BrokerUrl, ground: Ground<'_>) -> Box<dyn Broker> {
-    let Ground { config, tail, ear, id, .. } = ground;
+    let Ground { config, tail, ear, .. } = ground;
     let settings = &config.broker;
-    let options = SharedOptions::new(id, url.shown(), settings.timeout, settings.probe_interval);
+    let options = SharedOptions::new(url.shown(), settings.timeout, settings.probe_interval);
     Box::new(SharedBroker::new(backend, options, tail, ear))
 }

@@ -173,8 +173,7 @@ mod tests {
                     let store = MemoryStore::new(ground.clock, 300_000);
                     made = Some((store.clone(), ground.id));
                     let timeout = Duration::from_millis(200);
-                    let options =
-                        SharedOptions::new(ground.id, "memory://test".into(), timeout, timeout);
+                    let options = SharedOptions::new("memory://test".into(), timeout, timeout);
                     let backend = store.backend(ground.id);
                     Ok(Box::new(SharedBroker::new(backend, options, ground.tail, ground.ear)))
                 })

@@ -27,7 +27,7 @@ impl Nats {
 
     fn backend(&self, url: &str, node: NodeId) -> NatsBackend {
         let window_ms = u64::try_from(WINDOW.as_millis()).unwrap();
-        let timeout = shared_options(node).timeout;
+        let timeout = shared_options().timeout;
         let settings = settings(url, |settings| settings.timeout = timeout);
         NatsBackend::new(&settings, node, window_ms, [], self.clock.start())
     }
@@ -37,7 +37,7 @@ impl Place for Nats {
     fn open(&self, tail: Arc<dyn Tail>) -> Box<dyn Broker> {
         let node = NodeId(rand::random());
         let backend = self.backend(&self.server.lock().unwrap().url(), node);
-        Box::new(SharedBroker::new(backend, shared_options(node), tail, Arc::new(Deaf)))
+        Box::new(SharedBroker::new(backend, shared_options(), tail, Arc::new(Deaf)))
     }
 
     /// Times are those of the nodes.
@@ -53,14 +53,15 @@ impl Place for Nats {
 impl Site for Nats {
     fn join(
         &self,
+        node: NodeId,
         options: SharedOptions,
         leak: Leak,
         tail: Arc<dyn Tail>,
         ear: Arc<dyn Ear>,
     ) -> SharedBroker {
         let way = Proxy::to(self.server.lock().unwrap().port());
-        let backend = self.backend(&way.url(), options.node);
-        self.ways.lock().unwrap().insert(options.node, way);
+        let backend = self.backend(&way.url(), node);
+        self.ways.lock().unwrap().insert(node, way);
         SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
     }
 

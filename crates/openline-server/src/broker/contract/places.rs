@@ -106,7 +106,7 @@ impl Place for Memory {
     fn open(&self, tail: Arc<dyn Tail>) -> Box<dyn Broker> {
         let node = NodeId(rand::random());
         let backend = self.store.backend(node);
-        Box::new(SharedBroker::new(backend, shared_options(node), tail, Arc::new(Deaf)))
+        Box::new(SharedBroker::new(backend, shared_options(), tail, Arc::new(Deaf)))
     }
 
     fn let_pass(&self, time: Duration) {
@@ -121,12 +121,13 @@ impl Place for Memory {
 impl Site for Memory {
     fn join(
         &self,
+        node: NodeId,
         options: SharedOptions,
         leak: Leak,
         tail: Arc<dyn Tail>,
         ear: Arc<dyn Ear>,
     ) -> SharedBroker {
-        let backend = self.store.backend(options.node);
+        let backend = self.store.backend(node);
         SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
     }
 
@@ -157,9 +158,9 @@ impl Ear for Deaf {
 }
 
 /// How shared brokers work that are tested.
-pub(super) fn shared_options(node: NodeId) -> SharedOptions {
+pub(super) fn shared_options() -> SharedOptions {
     let (timeout, probe_interval) = (Duration::from_secs(30), Duration::from_millis(300));
-    SharedOptions::new(node, "memory://test".to_owned(), timeout, probe_interval)
+    SharedOptions::new("memory://test".to_owned(), timeout, probe_interval)
 }
 
 impl TestClock {

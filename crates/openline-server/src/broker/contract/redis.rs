@@ -29,7 +29,7 @@ impl Place for Redis {
         let node = NodeId(rand::random());
         let server = self.server.lock().unwrap();
         let backend = server.backend(&server.url(), node, WINDOW);
-        Box::new(SharedBroker::new(backend, shared_options(node), tail, Arc::new(Deaf)))
+        Box::new(SharedBroker::new(backend, shared_options(), tail, Arc::new(Deaf)))
     }
 
     fn let_pass(&self, time: Duration) {
@@ -44,16 +44,17 @@ impl Place for Redis {
 impl Site for Redis {
     fn join(
         &self,
+        node: NodeId,
         options: SharedOptions,
         leak: Leak,
         tail: Arc<dyn Tail>,
         ear: Arc<dyn Ear>,
     ) -> SharedBroker {
-        self.joined.lock().unwrap().push(options.node);
-        self.mend(options.node);
+        self.joined.lock().unwrap().push(node);
+        self.mend(node);
         let server = self.server.lock().unwrap();
-        let url = server.url().replace("redis://", &format!("redis://{}:x@", options.node));
-        let backend = server.backend(&url, options.node, WINDOW);
+        let url = server.url().replace("redis://", &format!("redis://{}:x@", node));
+        let backend = server.backend(&url, node, WINDOW);
         SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
     }
 

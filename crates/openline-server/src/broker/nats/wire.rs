@@ -17,9 +17,6 @@ const BATCH: u8 = 1;
 const PASSING: u8 = 2;
 const SAID: u8 = 3;
 
-/// A publication, and the client that does not get it.
-pub(super) type HandedOn = (Arc<Publication>, Option<Arc<str>>);
-
 /// What one message of a channel's subject holds: entries that follow each other, or none, where the
 /// channel begins.
 #[derive(Debug, Clone)]
@@ -95,11 +92,10 @@ impl Batch {
     pub(super) fn from_bytes(channel: &ChannelName, bytes: &Bytes) -> Option<Self> {
         let stored: StoredBatch<'_> = read(BATCH, bytes)?;
         let count = u64::try_from(stored.entries.len()).ok()?;
-        let mut offset = stored.offset.checked_sub(count)?;
+        let first = stored.offset.checked_sub(count)?.checked_add(1)?;
         let mut prev_tag = stored.prev_tag;
         let mut entries = Vec::with_capacity(stored.entries.len());
-        for entry in stored.entries {
-            offset += 1;
+        for (offset, entry) in (first..).zip(stored.entries) {
             let tag = entry.tag;
             let position = Position { epoch: stored.epoch, offset, tag };
             entries.push(entry.into_entry(channel, bytes, Some(position), prev_tag)?);

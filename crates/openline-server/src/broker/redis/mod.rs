@@ -89,11 +89,6 @@ impl RedisBackend {
         node: NodeId,
         window_ms: u64,
     ) -> Result<Self, StartError> {
-        if settings.cluster {
-            let message = "broker.cluster is not supported with Redis; leave it out and name a \
-                           Redis that stands alone, or a primary with replicas";
-            return Err(StartError::Config(message.to_owned()));
-        }
         let connector = Connector::new(settings, node)?;
         let (asker, queue) = Asker::new(settings.timeout);
         Ok(Self {

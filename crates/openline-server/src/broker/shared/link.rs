@@ -8,13 +8,12 @@ use crate::broker::{Link, NodeId};
 
 /// What is said goes the way of publications, and is dropped where those are refused.
 pub(super) struct SharedLink {
-    node: NodeId,
     desk: Desk,
 }
 
 impl SharedLink {
-    pub(super) fn new(node: NodeId, desk: Desk) -> Self {
-        Self { node, desk }
+    pub(super) fn new(desk: Desk) -> Self {
+        Self { desk }
     }
 
     fn say(&self, said: Bytes, command: impl FnOnce(Bytes, Ticket) -> Command) {
@@ -25,10 +24,6 @@ impl SharedLink {
 }
 
 impl Link for SharedLink {
-    fn node(&self) -> NodeId {
-        self.node
-    }
-
     fn emit(&self, channel: &ChannelName, said: Bytes) {
         let channel = channel.clone();
         self.say(said, |said, ticket| Command::Emit { channel, said, ticket });

@@ -23,7 +23,7 @@ use openline_engine::{Draft, Extent, Page, PageLimits, Query, Recovery};
 use openline_protocol::{ChannelName, Position, Reason};
 use tokio::sync::mpsc;
 
-use super::{Answer, Broker, BrokerHealth, Ear, Link, NodeId, Published, Tail};
+use super::{Answer, Broker, BrokerHealth, Ear, Link, Published, Tail};
 pub(crate) use backend::{Backend, Report};
 use driver::Driver;
 use link::SharedLink;
@@ -37,8 +37,6 @@ const STALL_MAX: Duration = Duration::from_secs(5);
 /// How a shared broker works.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedOptions {
-    /// This run of this node.
-    pub(crate) node: NodeId,
     /// What the store is called where operators read of it; without user and password.
     pub(crate) shown: String,
     /// The longest time from a call to its answer.
@@ -52,13 +50,8 @@ pub(crate) struct SharedOptions {
 
 impl SharedOptions {
     /// A thread that stood still for more than 5 s verifies before it goes on.
-    pub(crate) fn new(
-        node: NodeId,
-        shown: String,
-        timeout: Duration,
-        probe_interval: Duration,
-    ) -> Self {
-        Self { node, shown, timeout, probe_interval, stall_max: STALL_MAX }
+    pub(crate) fn new(shown: String, timeout: Duration, probe_interval: Duration) -> Self {
+        Self { shown, timeout, probe_interval, stall_max: STALL_MAX }
     }
 }
 
@@ -85,7 +78,7 @@ impl SharedBroker {
         let desk = Desk::new(sender);
         let standing = Arc::new(Standing::new(options.shown.clone()));
         let backend = Arc::new(backend);
-        let link = Arc::new(SharedLink::new(options.node, desk.clone()));
+        let link = Arc::new(SharedLink::new(desk.clone()));
         let warnings = {
             let backend = backend.clone();
             Box::new(move || backend.warnings())

@@ -39,7 +39,6 @@ struct Shared {
     /// Calls go through here one by one, in the order of their first polls.
     gate: Arc<tokio::sync::Mutex<()>>,
     clock: Clock,
-    window_ms: u64,
     recoveries: AtomicUsize,
     queries: AtomicUsize,
     probes: AtomicUsize,
@@ -65,7 +64,6 @@ impl MemoryStore {
             state: Mutex::new(state),
             gate: Arc::default(),
             clock,
-            window_ms,
             recoveries: AtomicUsize::new(0),
             queries: AtomicUsize::new(0),
             probes: AtomicUsize::new(0),
@@ -101,11 +99,6 @@ impl MemoryStore {
     /// Has what it had at an earlier time, as if it had lost the rest.
     pub(crate) fn roll_back(&self, to: &Snapshot) {
         self.state().streams = to.0.clone();
-    }
-
-    /// Has nothing any more.
-    pub(crate) fn forget(&self) {
-        self.state().streams = Streams::new(self.0.window_ms, rand::random());
     }
 
     pub(crate) async fn stall(&self) -> Stalled {

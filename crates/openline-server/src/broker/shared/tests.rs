@@ -104,7 +104,7 @@ impl Trial {
         let store = MemoryStore::new(Clock::start(), 300_000);
         let (tail, leak) = (Arc::<Listeners>::default(), Leak::default());
         let hour = Duration::from_secs(3600);
-        let mut options = SharedOptions::new(node, "memory://test".to_owned(), TIMEOUT, hour);
+        let mut options = SharedOptions::new("memory://test".to_owned(), TIMEOUT, hour);
         adjust(&mut options);
         let backend = Leaky::new(store.backend(node), leak.clone());
         let broker = SharedBroker::new(backend, options, tail.clone(), Arc::new(Deaf));

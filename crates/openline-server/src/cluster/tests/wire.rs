@@ -124,10 +124,6 @@ struct WireLink {
 }
 
 impl Link for WireLink {
-    fn node(&self) -> NodeId {
-        self.node
-    }
-
     fn emit(&self, channel: &ChannelName, said: Bytes) {
         let listens = |_, station: &Station| station.tail.is_heard(channel);
         for ear in self.wire.carry(self.node, &said, listens) {

@@ -298,10 +298,6 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
          nobody; raise limits.queue",
     ),
     (
-        "[broker]\nurl = \"nats://a.example\"\ncluster = true",
-        "broker.cluster=true is about Redis; set broker.url to one",
-    ),
-    (
         "[broker]\nurl = \"nats://a.example\"\nca = \"a.pem\"",
         "broker.ca is for TLS, which broker.url does not ask for; begin it with rediss:// or tls://",
     ),

@@ -99,11 +99,6 @@ impl Simulated {
         self.state().is_off
     }
 
-    /// How many changes and syncs there were so far.
-    pub(crate) fn changes(&self) -> u64 {
-        self.state().changes
-    }
-
     /// What is there when the machine, or the process, runs again.
     pub(crate) fn restart(&self, end: End) {
         let mut state = self.state();

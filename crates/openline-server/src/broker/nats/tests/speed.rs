@@ -20,7 +20,9 @@ async fn publish(trial: &Trial, channels: usize, key: bool) -> f64 {
             draft.key = Some(number.to_string().into());
         }
         let backend = trial.backend.clone();
-        publishing.spawn(async move { drop(backend.publish(draft, None).await.unwrap()) });
+        publishing.spawn(async move {
+            backend.publish(draft, None).await.unwrap();
+        });
     }
     while let Some(done) = publishing.join_next().await {
         done.unwrap();

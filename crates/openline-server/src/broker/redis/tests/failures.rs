@@ -103,7 +103,7 @@ async fn who_listened_when_redis_went_back_is_told_so() {
     let id = NodeId(rand::random());
     let backend = RedisBackend::new(&settings(&server.url()), id, WINDOW_MS).unwrap();
     let (second, often) = (Duration::from_secs(1), Duration::from_millis(200));
-    let options = SharedOptions::new(id, server.url(), second, often);
+    let options = SharedOptions::new(server.url(), second, often);
     let witness = Arc::new(Witness::default());
     let broker = SharedBroker::new(backend, options, witness.clone(), Arc::new(Deaf));
     while broker.listen(&name("room")).await.is_err() {}

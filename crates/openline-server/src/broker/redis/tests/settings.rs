@@ -61,9 +61,7 @@ fn settings_that_cannot_be_done_are_refused_by_name() {
         let backend = RedisBackend::new(&with_settings(lines), NodeId(1), WINDOW_MS);
         backend.err().expect("it is refused").to_string()
     };
-    let url = "url = \"redis://:s3cret@redis.internal\"";
     let cases = [
-        (format!("{url}\ncluster = true"), "broker.cluster"),
         ("url = \"rediss://redis.internal\"\nca = \"/no/ca.pem\"".to_owned(), "/no/ca.pem"),
         ("url = \"redis://:s3cret@redis.internal/x\"".to_owned(), "broker.url"),
     ];
