@@ -15,6 +15,7 @@ use openline_protocol::{Data, Publication};
 use super::testing::{Leak, Leaky, MemoryStore, Stalled};
 use super::*;
 use crate::broker::BrokerError;
+use crate::broker::NodeId;
 use crate::clock::Clock;
 
 /// Long enough for any machine; nothing waits this long unless it fails.
