@@ -26,9 +26,9 @@ web: web/node_modules/.package-lock.json ## Build the pages, web/src to web/dist
 
 check: fmt clippy tidy unit ## The quick gate: format, lints, rules, unit tests (needs Rust alone)
 
-test: setup fmt clippy tidy unit brokers wasm web-check sdk-check programs autobahn-quick peers ## All that a change must pass
+test: setup fmt clippy tidy unit brokers wasm web-check sdk-check programs autobahn-quick delivery peers ## All that a change must pass
 
-check-all: test long faults bugs conformance doc deny fuzz ## test, and all that takes longer
+check-all: test long delivery-all faults bugs conformance doc deny fuzz ## test, and all that takes longer
 
 conformance: setup programs ## All 517 Autobahn cases: server, client, server through HAProxy over HTTP/2
 	$(call say,Autobahn: all cases against the server)
@@ -67,8 +67,7 @@ unit: ## Run the crates' tests
 
 brokers: setup ## Run the tests that need redis-server and nats-server
 	$(call say,Tests against Redis and NATS)
-	cargo test -p openline-server --lib --locked --quiet -- --ignored broker::
-	cargo test -p openline-check --lib --locked --quiet -- --ignored faults::broker_server
+	cargo test --workspace --exclude tidy --all-features --locked --quiet --lib -- --ignored broker:: faults::broker_server
 
 long: setup sdk/typescript/node_modules/.package-lock.json ## Run the tests that take minutes: 100 kills, 1,000 cuts
 	$(call say,Long tests)
