@@ -26,6 +26,8 @@ mod redis;
 pub(crate) mod seeded;
 mod shared;
 mod stripes;
+#[cfg(test)]
+mod texts;
 
 use std::fmt;
 use std::sync::Arc;

@@ -23,10 +23,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bytestring::ByteString;
 use openline_engine::{Draft, History, Page, PageLimits, Query, Recovery};
-use openline_protocol::{ChannelName, Data, Position, Publication, Reason};
+use openline_protocol::{ChannelName, Position, Publication, Reason};
 
+use super::texts::*;
 use super::{Answer, Broker, BrokerError, Published, Tail};
 use places::{Embedded, InMemory, Memory};
 
@@ -38,11 +38,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 
 const CHANNELS_MAX: usize = 100;
 
-const HISTORY: History = History { size: 1000, ttl_ms: 3_600_000 };
-
 const NO_HISTORY: History = History { size: 0, ttl_ms: 0 };
-
-const LIMITS: PageLimits = PageLimits { publications_max: 10_000, bytes_max: 1 << 20 };
 
 /// Brokers of one kind. What one kept, the next one opened finds, if that kind keeps anything.
 trait Place: Send + Sync {
@@ -202,40 +198,6 @@ fn wait<T: Unpin>(answer: Answer<T>) -> Result<T, BrokerError> {
 
 async fn soon<T: Unpin>(answer: Answer<T>) -> Result<T, BrokerError> {
     tokio::time::timeout(PATIENCE, answer).await.expect("it comes in time")
-}
-
-fn name(channel: &str) -> ChannelName {
-    ChannelName::new(channel).unwrap()
-}
-
-fn draft(channel: &str, text: &str) -> Draft {
-    Draft {
-        channel: name(channel),
-        event: None,
-        data: Data::Json(format!("\"{text}\"").into()),
-        from: None,
-        key: None,
-        history: HISTORY,
-    }
-}
-
-fn with_key(channel: &str, text: &str, key: &str) -> Draft {
-    Draft { key: Some(ByteString::from(key)), ..draft(channel, text) }
-}
-
-fn text(publication: &Publication) -> String {
-    match &publication.data {
-        Data::Json(text) => text.trim_matches('"').to_owned(),
-        Data::Binary(_) => panic!("only text was published"),
-    }
-}
-
-fn texts(publications: &[Arc<Publication>]) -> Vec<String> {
-    publications.iter().map(|publication| text(publication)).collect()
-}
-
-fn numbers(of: std::ops::Range<usize>) -> Vec<String> {
-    of.map(|number| number.to_string()).collect()
 }
 
 fn positions(publications: &[Arc<Publication>]) -> Vec<Position> {

@@ -13,19 +13,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openline_engine::{Draft, History, PageLimits, Query, Recovery};
-use openline_protocol::{ChannelName, Data, Position, Publication, Reason};
+use openline_protocol::{Position, Publication, Reason};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::broker::texts::*;
 use testing::{NatsServer, PATIENCE, settings};
 
 const TIMEOUT: Duration = Duration::from_millis(2000);
 
 const WINDOW_MS: u64 = 60_000;
-
-const HISTORY: History = History { size: 1000, ttl_ms: 3_600_000 };
-
-const LIMITS: PageLimits = PageLimits { publications_max: 10_000, bytes_max: 1 << 20 };
 
 /// A backend that is up, and what it reports.
 struct Trial {
@@ -149,40 +146,6 @@ impl Trial {
     async fn subscribe(&self, channel: &str) {
         self.backend.subscribe(&[name(channel)]).await.unwrap();
     }
-}
-
-fn name(channel: &str) -> ChannelName {
-    ChannelName::new(channel).unwrap()
-}
-
-fn draft(channel: &str, text: &str) -> Draft {
-    Draft {
-        channel: name(channel),
-        event: None,
-        data: Data::Json(format!("\"{text}\"").into()),
-        from: None,
-        key: None,
-        history: HISTORY,
-    }
-}
-
-fn with_key(channel: &str, text: &str, key: &str) -> Draft {
-    Draft { key: Some(key.into()), ..draft(channel, text) }
-}
-
-fn text(publication: &Publication) -> String {
-    match &publication.data {
-        Data::Json(text) => text.trim_matches('"').to_owned(),
-        Data::Binary(_) => panic!("only text was published"),
-    }
-}
-
-fn texts(publications: &[Arc<Publication>]) -> Vec<String> {
-    publications.iter().map(|publication| text(publication)).collect()
-}
-
-fn numbers(of: std::ops::Range<usize>) -> Vec<String> {
-    of.map(|number| number.to_string()).collect()
 }
 
 #[track_caller]

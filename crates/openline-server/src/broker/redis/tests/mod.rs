@@ -10,21 +10,17 @@ mod speed;
 use std::future::Future;
 use std::task::Poll;
 
-use bytestring::ByteString;
 use openline_engine::{History, PageLimits};
 use openline_protocol::{Data, Publication};
 
 use super::*;
+use crate::broker::texts::*;
 use testing::{Keeping, RedisServer};
 
 /// Long enough for any machine; nothing waits this long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const WINDOW_MS: u64 = 300_000;
-
-const HISTORY: History = History { size: 1000, ttl_ms: 3_600_000 };
-
-const LIMITS: PageLimits = PageLimits { publications_max: 10_000, bytes_max: 1 << 20 };
 
 /// A node's way to Redis, and what it reported.
 struct Node {
@@ -153,38 +149,4 @@ async fn together<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>)
     })
     .await;
     waiting.into_iter().map(|(_, ready)| ready.unwrap()).collect()
-}
-
-fn name(channel: &str) -> ChannelName {
-    ChannelName::new(channel).unwrap()
-}
-
-fn draft(channel: &str, text: &str) -> Draft {
-    Draft {
-        channel: name(channel),
-        event: None,
-        data: Data::Json(format!("\"{text}\"").into()),
-        from: None,
-        key: None,
-        history: HISTORY,
-    }
-}
-
-fn with_key(channel: &str, text: &str, key: &str) -> Draft {
-    Draft { key: Some(ByteString::from(key)), ..draft(channel, text) }
-}
-
-fn text(publication: &Publication) -> String {
-    match &publication.data {
-        Data::Json(text) => text.trim_matches('"').to_owned(),
-        Data::Binary(_) => panic!("only text was published"),
-    }
-}
-
-fn texts(publications: &[Arc<Publication>]) -> Vec<String> {
-    publications.iter().map(|publication| text(publication)).collect()
-}
-
-fn numbers(of: std::ops::Range<usize>) -> Vec<String> {
-    of.map(|number| number.to_string()).collect()
 }
