@@ -203,7 +203,7 @@ impl fmt::Display for BrokerError {
             ),
             Self::Overloaded => f.write_str("too many publications wait; try again in a moment"),
             Self::StorageFull => {
-                f.write_str("the disk is full; publishing goes on by itself once there is space")
+                f.write_str("the store is full; publishing goes on by itself once there is space")
             }
             Self::StorageFailed(_) => f.write_str("the store does not write; see the server's log"),
             Self::Unavailable => f.write_str("the broker does not answer; retry with the same key"),
