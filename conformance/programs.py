@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -300,6 +302,12 @@ class Redis(BrokerServer):
         settings = f"--bind 127.0.0.1 --port {self.port} --appendonly yes --appendfsync always --save".split()
         return [find("redis-server"), *settings, "", "--dir", str(self.folder)]
 
+    def listeners(self, channel: str) -> int:
+        """How many connections it carries a channel's publications to."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as asking:
+            asking.sendall(f"PUBSUB NUMSUB openline:{{{channel}}}\r\n".encode())
+            return int(asking.recv(4096).rsplit(b":", 1)[1])
+
     def snapshot(self) -> dict[str, bytes]:
         """Its files as they are now."""
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
@@ -320,4 +328,12 @@ class Nats(BrokerServer):
 
     def argv(self) -> list[str]:
         self.url = f"nats://127.0.0.1:{self.port}"
-        return [find("nats-server"), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.folder)]
+        self.monitor = free_port()
+        ports = ["-a", "127.0.0.1", "-p", str(self.port), "-m", str(self.monitor)]
+        return [find("nats-server"), *ports, "-js", "-sd", str(self.folder)]
+
+    def listeners(self, channel: str) -> int:
+        """How many connections it carries a channel's publications to."""
+        with urlopen(f"http://127.0.0.1:{self.monitor}/subsz?subs=1&limit=10000", timeout=5) as answer:
+            subscriptions = json.load(answer)["subscriptions_list"]
+        return len({one["cid"] for one in subscriptions if one["subject"].endswith(f".l.default.{channel}")})

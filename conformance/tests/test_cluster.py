@@ -78,6 +78,15 @@ async def following(queue: asyncio.Queue):
     return await asyncio.wait_for(queue.get(), 5)
 
 
+async def test_the_broker_carries_a_channel_once_to_each_node(cluster, channel):
+    async with AsyncExitStack() as open_lines:
+        lines = [await open_lines.enter_async_context(line(port, channel)) for port in cluster.ports * 10]
+        assert cluster.broker.listeners(channel) == len(cluster.ports)
+        cluster.publish(0, channel, "to all")
+        assert [await opened.data(1) for opened in lines] == [["to all"]] * len(lines)
+    cluster.until(lambda: cluster.broker.listeners(channel) == 0)
+
+
 async def test_every_transport_on_every_node_gets_the_same(cluster, channel):
     count = 60
     async with AsyncExitStack() as open_lines:
