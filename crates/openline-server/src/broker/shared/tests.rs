@@ -229,11 +229,14 @@ async fn a_thousand_that_ask_the_same_at_once_are_one_read_or_two() {
     let trial = Trial::with(|options| options.timeout = PATIENCE);
     let since = trial.put("room", "a").await.unwrap();
     trial.put("room", "b").await.unwrap();
+    // However slowly they come: the first of each is under way until the last is there.
+    let stalled = trial.stall().await;
     let asked: Vec<_> = (0..1000).map(|_| trial.recover("room", since)).collect();
     let query = |limit| Query { limit: Some(limit), ..Query::default() };
     let queries: Vec<_> = (0..1000)
         .map(|number| trial.broker.query(&name("room"), &query(number % 2 + 1), &LIMITS))
         .collect();
+    drop(stalled);
     for answer in asked {
         let missed = answer.await.unwrap().missed.unwrap();
         assert_eq!(missed.iter().map(|missed| text(missed)).collect::<Vec<_>>(), ["b"]);
@@ -241,9 +244,8 @@ async fn a_thousand_that_ask_the_same_at_once_are_one_read_or_two() {
     for (number, answer) in queries.into_iter().enumerate() {
         assert_eq!(answer.await.unwrap().unwrap().publications.len(), number % 2 + 1);
     }
-    // As many as the turns of the thread in which they came; far fewer than were asked.
-    assert!((1..=20).contains(&trial.store.recoveries()), "{}", trial.store.recoveries());
-    assert!((2..=40).contains(&trial.store.queries()), "{}", trial.store.queries());
+    assert!((1..=2).contains(&trial.store.recoveries()), "{}", trial.store.recoveries());
+    assert!((2..=4).contains(&trial.store.queries()), "{}", trial.store.queries());
 }
 
 #[tokio::test]
