@@ -76,7 +76,7 @@ def test_clients_of_a_node_that_is_killed_go_on_elsewhere(cluster, channel, tmp_
                 time.sleep(0.02)
             # Nobody is left behind on the node that is gone, and nobody is missing.
             for port in (cluster.ports[0], cluster.ports[2]):
-                cluster.until(lambda port=port: members(cluster, port, channel)[1] == 4, 20)
+                cluster.until(lambda port=port: members(cluster, port, channel)[1] == 4, 10)
             publish_surely(cluster, 0, channel, count - 1)
             assert clients.wait(60) == 0, clients.output
         finally:
