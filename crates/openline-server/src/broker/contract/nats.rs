@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::places::{Deaf, TestClock, shared_options};
-use super::shared::Site;
+use super::shared::{Joining, Site};
 use super::{Place, WINDOW};
 use crate::broker::nats::testing::{NatsServer, Proxy, settings};
-use crate::broker::shared::testing::{Leak, Leaky};
-use crate::broker::{Broker, Ear, NatsBackend, NodeId, SharedBroker, SharedOptions, Tail};
+use crate::broker::{Broker, NatsBackend, NodeId, SharedBroker, Tail};
 
 /// A nats-server.
 pub(super) struct Nats {
@@ -51,18 +50,12 @@ impl Place for Nats {
 }
 
 impl Site for Nats {
-    fn join(
-        &self,
-        node: NodeId,
-        options: SharedOptions,
-        leak: Leak,
-        tail: Arc<dyn Tail>,
-        ear: Arc<dyn Ear>,
-    ) -> SharedBroker {
+    fn join(&self, joining: Joining) -> SharedBroker {
+        let node = joining.node;
         let way = Proxy::to(self.server.lock().unwrap().port());
         let backend = self.backend(&way.url(), node);
         self.ways.lock().unwrap().insert(node, way);
-        SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
+        joining.on(backend)
     }
 
     fn cut(&self, node: NodeId) {

@@ -9,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use openline_protocol::ChannelName;
 
-use super::shared::Site;
+use super::shared::{Joining, Site};
 use super::{CHANNELS_MAX, HISTORY, Place, WINDOW};
-use crate::broker::shared::testing::{Leak, Leaky, MemoryStore, Snapshot};
+use crate::broker::shared::testing::{MemoryStore, Snapshot};
 use crate::broker::{
     Broker, Ear, LocalBroker, LocalOptions, NodeId, SharedBroker, SharedOptions, Tail,
 };
@@ -119,16 +119,9 @@ impl Place for Memory {
 }
 
 impl Site for Memory {
-    fn join(
-        &self,
-        node: NodeId,
-        options: SharedOptions,
-        leak: Leak,
-        tail: Arc<dyn Tail>,
-        ear: Arc<dyn Ear>,
-    ) -> SharedBroker {
-        let backend = self.store.backend(node);
-        SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
+    fn join(&self, joining: Joining) -> SharedBroker {
+        let backend = self.store.backend(joining.node);
+        joining.on(backend)
     }
 
     fn cut(&self, node: NodeId) {

@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::places::{Deaf, shared_options};
-use super::shared::Site;
+use super::shared::{Joining, Site};
 use super::{Place, WINDOW};
 use crate::broker::redis::testing::{Keeping, RedisServer};
-use crate::broker::shared::testing::{Leak, Leaky};
-use crate::broker::{Broker, Ear, NodeId, SharedBroker, SharedOptions, Tail};
+use crate::broker::{Broker, NodeId, SharedBroker, Tail};
 
 /// A redis-server.
 pub(super) struct Redis {
@@ -42,20 +41,14 @@ impl Place for Redis {
 }
 
 impl Site for Redis {
-    fn join(
-        &self,
-        node: NodeId,
-        options: SharedOptions,
-        leak: Leak,
-        tail: Arc<dyn Tail>,
-        ear: Arc<dyn Ear>,
-    ) -> SharedBroker {
+    fn join(&self, joining: Joining) -> SharedBroker {
+        let node = joining.node;
         self.joined.lock().unwrap().push(node);
         self.mend(node);
         let server = self.server.lock().unwrap();
         let url = server.url().replace("redis://", &format!("redis://{}:x@", node));
         let backend = server.backend(&url, node, WINDOW);
-        SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
+        joining.on(backend)
     }
 
     fn cut(&self, node: NodeId) {

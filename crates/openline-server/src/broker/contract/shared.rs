@@ -6,20 +6,29 @@ use bytes::Bytes;
 
 use super::places::shared_options;
 use super::*;
-use crate::broker::shared::testing::Leak;
-use crate::broker::{Ear, NodeId, SharedBroker, SharedOptions};
+use crate::broker::shared::testing::{Leak, Leaky};
+use crate::broker::{Backend, Ear, NodeId, SharedBroker, SharedOptions};
+
+/// What the broker of one more node is made with.
+pub(super) struct Joining {
+    pub(super) node: NodeId,
+    options: SharedOptions,
+    leak: Leak,
+    tail: Arc<dyn Tail>,
+    ear: Arc<dyn Ear>,
+}
+
+impl Joining {
+    pub(super) fn on(self, backend: impl Backend) -> SharedBroker {
+        let Self { options, leak, tail, ear, .. } = self;
+        SharedBroker::new(Leaky::new(backend, leak), options, tail, ear)
+    }
+}
 
 /// A store that nodes share.
 pub(super) trait Site: Send + Sync {
     /// Opens the broker of one more node; its reports go by the leak.
-    fn join(
-        &self,
-        node: NodeId,
-        options: SharedOptions,
-        leak: Leak,
-        tail: Arc<dyn Tail>,
-        ear: Arc<dyn Ear>,
-    ) -> SharedBroker;
+    fn join(&self, joining: Joining) -> SharedBroker;
 
     /// Breaks the connections of a node, which does not get others until [`Site::mend`].
     fn cut(&self, node: NodeId);
@@ -83,7 +92,13 @@ impl Nodes {
         let options = SharedOptions { probe_interval, ..shared_options() };
         let (tail, ear) = (Arc::<Recorder>::default(), Arc::<Notes>::default());
         let leak = Leak::default();
-        let broker = self.site.join(id, options, leak.clone(), tail.clone(), ear.clone());
+        let broker = self.site.join(Joining {
+            node: id,
+            options,
+            leak: leak.clone(),
+            tail: tail.clone(),
+            ear: ear.clone(),
+        });
         let node = Node { id, broker, tail, ear, leak };
         node.wait_until("it is connected", || node.interruptions() == 1);
         node
