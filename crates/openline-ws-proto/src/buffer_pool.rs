@@ -18,6 +18,11 @@ pub(crate) fn take() -> Vec<u8> {
     FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(CAPACITY_NEW))
 }
 
+/// Frees the buffers that are kept.
+pub(crate) fn free() {
+    FREE.take();
+}
+
 /// Gives a buffer back, whatever it holds.
 pub(crate) fn give(mut buffer: Vec<u8>) {
     if buffer.capacity() == 0 || buffer.capacity() > KEPT_CAPACITY_MAX {

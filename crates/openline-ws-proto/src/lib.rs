@@ -57,8 +57,10 @@ mod frame;
 pub mod handshake;
 mod mask;
 mod outbox;
+mod outbox_pool;
 mod prepared;
 mod receiver;
+mod spare;
 mod state;
 mod utf8;
 
@@ -72,5 +74,6 @@ pub use frame::{CONTROL_PAYLOAD_MAX, FrameHead, FrameRules, HEAD_BYTES_MAX, Opco
 pub use mask::{MaskKey, mask};
 pub use outbox::{Compress, FrameKind};
 pub use prepared::{Prepared, PreparedBatch};
+pub use spare::free_spare_buffers;
 pub use state::{State, TRANSITIONS, Trigger};
 pub use utf8::{InvalidUtf8, Utf8Validator};

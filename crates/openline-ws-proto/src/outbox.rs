@@ -6,7 +6,6 @@
 //! line look dead, and they wait in two slots rather than a queue. The keepalive has no slot of its
 //! own: while a ping of the application's waits, that one asks for a sign of life as well.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -105,61 +104,43 @@ pub(crate) struct Outbox {
     queued_bytes: usize,
     pongs_in_order: u8,
     control: Option<Box<ControlLane>>,
+    /// Which pool it goes back to.
+    home: u64,
 }
 
 /// From this size on a frame that others hold too is shared: the one copy of it stays in the cache
 /// while a thousand lines are written, and a thousand copies would not.
 const SHARE_ENCODED_FROM: usize = 256;
 
-/// Buffer bytes that a thread keeps for outboxes to come. A publication makes an outbox for each of
-/// its subscribers at once, so it has to be many.
-const KEPT_BYTES_MAX: usize = 4 << 20;
-/// An outbox whose buffers grew larger than this is freed instead of kept.
-const KEPT_BYTES_EACH_MAX: usize = 128 * 1024;
-
-/// Empty outboxes of a thread.
-#[derive(Default)]
-struct Kept {
-    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept for the next line")]
-    outboxes: Vec<Box<Outbox>>,
-    bytes: usize,
-}
-
-thread_local! {
-    static KEPT: RefCell<Kept> = RefCell::default();
-}
-
 impl Outbox {
-    /// An empty outbox, with buffers if the thread has one to spare: a line borrows one while it has
-    /// something to write, so that an idle line holds none and a busy one does not allocate.
-    pub(crate) fn take() -> Box<Self> {
-        KEPT.with_borrow_mut(|kept| {
-            let outbox = kept.outboxes.pop()?;
-            kept.bytes -= outbox.capacity_bytes();
-            Some(outbox)
-        })
-        .unwrap_or_default()
+    /// An empty outbox of the pool with this number.
+    pub(crate) fn of_pool(home: u64) -> Self {
+        Self { home, ..Self::default() }
     }
 
-    /// Gives an outbox back that is empty.
-    pub(crate) fn give(outbox: Box<Self>) {
-        debug_assert!(outbox.is_empty());
-        let bytes = outbox.capacity_bytes();
-        KEPT.with_borrow_mut(|kept| {
-            if bytes <= KEPT_BYTES_EACH_MAX && kept.bytes + bytes <= KEPT_BYTES_MAX {
-                kept.bytes += bytes;
-                kept.outboxes.push(outbox);
-            }
-        });
+    /// The number of the pool that it is of; 0 if it is of none.
+    pub(crate) fn home(&self) -> u64 {
+        self.home
     }
 
-    fn capacity_bytes(&self) -> usize {
+    /// What its buffers take.
+    pub(crate) fn capacity_bytes(&self) -> usize {
         size_of::<Self>() + self.open.capacity() + self.segments.capacity() * size_of::<Segment>()
     }
 
     /// Bytes that wait, control frames that overtake not counted.
     pub(crate) fn queued_bytes(&self) -> usize {
         self.queued_bytes
+    }
+
+    /// Bytes that wait and that nobody else holds.
+    pub(crate) fn own_bytes(&self) -> usize {
+        let own = self.segments.iter().map(|segment| match segment {
+            Segment::Frames { bytes, .. } | Segment::Control(bytes) => bytes.len(),
+            Segment::Shared(bytes) if bytes.is_unique() => bytes.len(),
+            Segment::Shared(_) => 0,
+        });
+        own.sum::<usize>() + self.open.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

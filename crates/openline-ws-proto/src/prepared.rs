@@ -61,6 +61,11 @@ impl Prepared {
         &self.0.payload
     }
 
+    /// Whether nobody else holds the message.
+    pub fn is_unique(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     /// The frame as a server sends it.
     pub(crate) fn plain(&self) -> &Bytes {
         self.0.plain.get_or_init(|| self.0.frame(false, &self.0.payload))
@@ -101,6 +106,11 @@ impl PreparedBatch {
     /// The messages.
     pub fn messages(&self) -> &[Prepared] {
         &self.0.messages
+    }
+
+    /// Whether nobody else holds the batch.
+    pub fn is_unique(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     /// Payload bytes of all messages together.

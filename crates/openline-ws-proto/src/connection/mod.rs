@@ -165,9 +165,33 @@ impl Connection {
         self.outbox.as_ref().map_or(0, |outbox| outbox.queued_bytes())
     }
 
+    /// Bytes that wait to be written and that nobody else holds: what an end of the connection frees
+    /// of them. A payload that was prepared for many counts for the last who holds it.
+    pub fn own_bytes(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.own_bytes())
+    }
+
     /// Whether anything waits to be written.
     pub fn wants_transmit(&self) -> bool {
         self.outbox.is_some()
+    }
+
+    /// Whether nothing is under way: the connection is open, nothing waits to be written, no part of a
+    /// frame or of a message has been taken in or sent, and no window of compression is kept from one
+    /// message to the next. One that is made anew under the same terms goes on where this one is.
+    pub fn is_quiet(&self) -> bool {
+        self.state == State::Open
+            && !self.write_ended
+            && self.outbox.is_none()
+            && !self.sending_fragments
+            && !self.receiver.is_unfinished()
+            && !self.receiver.streaming
+            && self.deflate.as_ref().is_none_or(|deflate| !deflate.keeps_windows())
+    }
+
+    /// Which side this is.
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// Where the connection is in its life.

@@ -11,6 +11,7 @@ use crate::error::SendError;
 use crate::frame::{CONTROL_PAYLOAD_MAX, FrameHead, Opcode};
 use crate::mask::MaskKey;
 use crate::outbox::{Compress, FrameKind, Outbox, SHARE_FROM};
+use crate::outbox_pool;
 use crate::prepared::{Prepared, PreparedBatch};
 use crate::state::Trigger;
 
@@ -306,13 +307,13 @@ impl Connection {
     }
 
     fn outbox(&mut self) -> &mut Outbox {
-        self.outbox.get_or_insert_with(Outbox::take)
+        self.outbox.get_or_insert_with(outbox_pool::take)
     }
 
     /// Gives the outbox back if it is empty.
     fn release_outbox(&mut self) {
         if let Some(outbox) = self.outbox.take_if(|outbox| outbox.is_empty()) {
-            Outbox::give(outbox);
+            outbox_pool::give(outbox);
             self.deadlines.clear(Deadline::Write);
         }
     }

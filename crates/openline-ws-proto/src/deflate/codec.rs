@@ -26,6 +26,11 @@ impl Deflate {
         }
     }
 
+    /// Whether either side refers to what was sent before, or may.
+    pub(crate) fn keeps_windows(&self) -> bool {
+        self.compressor.keeps_window() || self.inflater.keeps_window()
+    }
+
     /// Whether our messages can be compressed: the codec cannot be held to a window of 8 bits, and a
     /// peer that asks for it gets messages as they are, which RFC 7692 §6 leaves to the sender.
     pub(crate) fn can_compress(&self) -> bool {

@@ -29,6 +29,11 @@ impl Compressor {
         Self { takeover, window_bits, level: level.min(LEVEL_MAX), codec: None }
     }
 
+    /// Whether messages refer to those before them, or may.
+    pub(super) fn keeps_window(&self) -> bool {
+        self.takeover
+    }
+
     pub(super) fn can_compress(&self) -> bool {
         self.window_bits >= WINDOW_BITS_CODEC_MIN
     }
@@ -100,6 +105,11 @@ fn compress_message(codec: &mut Compress, payload: &[u8], out: &mut Vec<u8>) {
 
 thread_local! {
     static FREE: RefCell<Vec<(u32, u8, Compress)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Frees the codecs that are kept.
+pub(super) fn free() {
+    FREE.take();
 }
 
 fn take(level: u32, window_bits: u8) -> Compress {

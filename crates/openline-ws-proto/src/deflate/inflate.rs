@@ -57,6 +57,11 @@ impl Inflater {
         Self { takeover, window: Window::new(1 << bits), message: None }
     }
 
+    /// Whether messages refer to those before them, or may.
+    pub(super) fn keeps_window(&self) -> bool {
+        self.takeover
+    }
+
     /// Appends what the next piece of a message inflates to; `ended` says that it is the last.
     ///
     /// `out` never grows beyond `limit` bytes by more than one, and its capacity not beyond that
@@ -189,6 +194,11 @@ impl Message {
 
 thread_local! {
     static FREE: RefCell<Vec<Decompress>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Frees the codecs that are kept.
+pub(super) fn free() {
+    FREE.take();
 }
 
 /// A codec at its beginning. Its window is the largest: it reads what a smaller one wrote.

@@ -10,6 +10,12 @@ pub(crate) use codec::Deflate;
 pub(crate) use compress::compress_once;
 pub(crate) use negotiate::{accept_offer, accept_response, offer};
 
+/// Frees the codecs that are kept for this thread's connections.
+pub(crate) fn free_spare_codecs() {
+    compress::free();
+    inflate::free();
+}
+
 /// RFC 7692 §7.2.1: the end that every compressed message has and that is not sent.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 use base64::Engine as _;
 use http::header::{
-    CONNECTION, HOST, LOCATION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 
@@ -54,6 +54,14 @@ pub enum ResponseError {
         status: StatusCode,
         /// Where to.
         location: String,
+    },
+    /// The server takes no connections now, and says when to come again: 429 or 503 with
+    /// `Retry-After` in seconds (RFC 9110 §10.2.3).
+    Later {
+        /// 429 or 503.
+        status: StatusCode,
+        /// In so many seconds.
+        seconds: u64,
     },
     /// Any other status than 101.
     Status(StatusCode),
@@ -122,7 +130,7 @@ impl Handshake {
             return Err(ResponseError::Redirect { status, location });
         }
         if status != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(ResponseError::Status(status));
+            return Err(refusal(status, headers));
         }
         let upgrade = joined(headers, UPGRADE).unwrap_or_default();
         if !upgrade.eq_ignore_ascii_case("websocket") {
@@ -178,6 +186,21 @@ impl fmt::Display for RequestError {
     }
 }
 
+fn refusal(status: StatusCode, headers: &HeaderMap) -> ResponseError {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    match seconds {
+        Some(seconds)
+            if matches!(
+                status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            ) =>
+        {
+            ResponseError::Later { status, seconds }
+        }
+        _ => ResponseError::Status(status),
+    }
+}
+
 impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -187,6 +210,9 @@ impl fmt::Display for ResponseError {
                     "server redirects ({}) to {location}; redirects are not followed",
                     status.as_u16()
                 )
+            }
+            Self::Later { status, seconds } => {
+                write!(f, "server answered {status}: it takes no connections for {seconds} s")
             }
             Self::Status(status) => {
                 write!(f, "server answered {status} instead of 101; is this a WebSocket endpoint?")
@@ -259,6 +285,23 @@ mod tests {
             spoiled(|r| *r.status_mut() = StatusCode::OK),
             ResponseError::Status(StatusCode::OK)
         );
+    }
+
+    #[test]
+    fn a_server_that_takes_none_now_says_when_to_come_again() {
+        let answer = |status: u16, retry_after: &'static str| {
+            spoiled(|response| {
+                *response.status_mut() = StatusCode::from_u16(status).unwrap();
+                let headers = response.headers_mut();
+                headers.insert("retry-after", HeaderValue::from_static(retry_after));
+            })
+        };
+        for code in [429, 503] {
+            let status = StatusCode::from_u16(code).unwrap();
+            assert_eq!(answer(code, "7"), ResponseError::Later { status, seconds: 7 });
+            assert_eq!(answer(code, "soon"), ResponseError::Status(status));
+        }
+        assert_eq!(answer(403, "7"), ResponseError::Status(StatusCode::FORBIDDEN));
     }
 
     #[test]

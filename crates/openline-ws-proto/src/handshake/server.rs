@@ -127,6 +127,11 @@ impl Offer {
         &self.protocols
     }
 
+    /// Takes the offer as if there were no extensions in it: the connection is not compressed.
+    pub fn ignore_extensions(&mut self) {
+        self.extensions.clear();
+    }
+
     /// The response that opens the connection: 101, or 200 over HTTP/2. With `protocol` the server
     /// names its choice among [`Offer::protocols`].
     ///
