@@ -257,6 +257,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pending<S> {
         self
     }
 
+    /// Leaves this line uncompressed, whatever the settings say and the client offers.
+    #[must_use]
+    pub fn uncompressed(mut self) -> Self {
+        self.answer.offer.ignore_extensions();
+        self
+    }
+
     /// Opens the line.
     ///
     /// # Errors

@@ -74,6 +74,13 @@ impl Upgrade {
         self
     }
 
+    /// Leaves this line uncompressed, whatever the settings say and the client offers.
+    #[must_use]
+    pub fn uncompressed(mut self) -> Self {
+        self.offer.ignore_extensions();
+        self
+    }
+
     /// The response that opens the line, and the line: await it in a task of its own, since it is
     /// there only after the response was sent.
     pub fn accept(

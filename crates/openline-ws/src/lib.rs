@@ -58,6 +58,7 @@ mod long_message;
 mod message;
 mod rest;
 mod scratch;
+mod spare;
 mod split;
 mod stream;
 mod timer;
@@ -81,5 +82,8 @@ pub use error::Error;
 pub use hyper::{Upgrade, UpgradedSocket};
 pub use long_message::{MessageReader, MessageWriter};
 pub use message::Message;
-pub use split::{QueueOptions, QueueStats, Reader, Sender, SlowConsumer, TrySendError};
+pub use spare::free_spare_buffers;
+pub use split::{
+    Detached, QueueOptions, QueueStats, Reader, Received, Sender, SlowConsumer, TrySendError,
+};
 pub use websocket::{Incoming, WebSocket};

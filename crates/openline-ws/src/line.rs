@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use bytestring::ByteString;
 use openline_ws_proto::handshake::Agreed;
-use openline_ws_proto::{Chunk, Connection, Event, Expired, FrameKind, State, Timestamp};
+use openline_ws_proto::{Chunk, Connection, Event, Expired, FrameKind, Role, State, Timestamp};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Message;
@@ -19,8 +19,9 @@ use crate::rest::Rest;
 use crate::timer::Timer;
 use crate::{clock, scratch};
 
-/// Queued output above this is written even while more input waits to be handled, and above it
-/// nothing more is read until the peer takes some.
+/// Queued output above this is written even while more input waits to be handled, and above it a
+/// server reads nothing more until its peer takes some. A client reads on: if both waited for the
+/// other to read, neither would.
 const CORK_BYTES_MAX: usize = 64 * 1024;
 
 /// Slices given to one write.
@@ -106,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             if flushed && self.poll_wind_up(cx).is_ready() {
                 continue;
             }
-            if (flushed || self.connection.queued_bytes() < CORK_BYTES_MAX)
+            if (flushed || self.reads_while_blocked())
                 && let Poll::Ready(arrived) = self.poll_read(cx)
             {
                 match arrived {
@@ -116,6 +117,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             }
             ready!(self.poll_deadlines(cx));
         }
+    }
+
+    fn reads_while_blocked(&self) -> bool {
+        self.connection.queued_bytes() < CORK_BYTES_MAX || self.connection.role() == Role::Client
     }
 
     /// Writes all that is queued.
@@ -175,6 +180,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
             self.connection.queued_bytes() < CORK_BYTES_MAX
                 && self.connection.has_whole_frame(rest.bytes())
         })
+    }
+
+    /// Whether nothing is under way, so that another can go on from here.
+    pub(crate) fn is_quiet(&self) -> bool {
+        !self.over
+            && self.failure.is_none()
+            && !self.write_half_broken
+            && !self.streaming
+            && self.connection.is_quiet()
+    }
+
+    /// The transport, the terms, and what was read and not handled.
+    pub(crate) fn into_parts(self) -> (S, Agreed, Vec<u8>) {
+        let rest = self.rest.map_or_else(Vec::new, |rest| rest.bytes().to_vec());
+        (self.io, self.agreed.map_or_else(Agreed::default, |agreed| *agreed), rest)
     }
 
     /// Whether nothing more will come.

@@ -46,6 +46,11 @@ impl Rest {
         self.start == self.buffer.len()
     }
 
+    /// Frees the buffers that are kept.
+    pub(crate) fn free_spare() {
+        FREE.take();
+    }
+
     /// Gives a used-up buffer back.
     pub(crate) fn give(mut rest: Box<Self>) {
         rest.buffer.clear();

@@ -1,4 +1,4 @@
-//! The read buffer that all lines of a thread share.
+//! The buffers that all lines of a thread share.
 //!
 //! A line reads into it and takes out what it understands before anything else runs on the thread,
 //! so a line that waits holds no buffer.
@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Poll, ready};
+use std::thread::LocalKey;
 
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -15,17 +16,44 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// fills less than the buffer tells tokio that the socket is empty, which saves a call.
 const SCRATCH_BYTES: usize = 128 * 1024;
 
+/// For what TLS reads and writes: as much as one write encrypts, and room for what comes of it.
+#[cfg(feature = "tls")]
+const SEALED_BYTES: usize = 132 * 1024;
+
 thread_local! {
     static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    #[cfg(feature = "tls")]
+    static SEALED: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
 }
 
 /// Runs `with` on the thread's buffer. A transport that is itself read through this gets one of its
 /// own for the time.
 pub(crate) fn with<R>(with: impl FnOnce(&mut [u8]) -> R) -> R {
-    let mut scratch = SCRATCH.take().unwrap_or_else(|| vec![0; SCRATCH_BYTES].into_boxed_slice());
+    lend(&SCRATCH, SCRATCH_BYTES, with)
+}
+
+/// As [`with`], a buffer for what is encrypted: what was decrypted goes into the other.
+#[cfg(feature = "tls")]
+pub(crate) fn with_sealed<R>(with: impl FnOnce(&mut [u8]) -> R) -> R {
+    lend(&SEALED, SEALED_BYTES, with)
+}
+
+fn lend<R>(
+    kept: &'static LocalKey<Cell<Option<Box<[u8]>>>>,
+    bytes: usize,
+    with: impl FnOnce(&mut [u8]) -> R,
+) -> R {
+    let mut scratch = kept.take().unwrap_or_else(|| vec![0; bytes].into_boxed_slice());
     let result = with(&mut scratch);
-    SCRATCH.set(Some(scratch));
+    kept.set(Some(scratch));
     result
+}
+
+/// Frees the buffers until they are needed again.
+pub(crate) fn free() {
+    SCRATCH.take();
+    #[cfg(feature = "tls")]
+    SEALED.take();
 }
 
 /// Reads once from `stream` and shows `with` what came: nothing at the end of the stream.

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use openline_ws::{Connector, Error, Message, WebSocket};
-use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, masked, reason};
+use support::frames::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT, masked, plain, reason};
 use support::wire::{Peer, Wire};
-use support::{is_waiting, server};
+use support::{client, is_waiting, server};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -199,6 +199,19 @@ async fn a_peer_that_takes_nothing_is_not_read_beyond_64_kib_of_answers() {
     assert!(is_waiting(echo(&mut ws)).await);
     // The message whose answer was being sent when the loop was dropped is answered as well.
     assert_eq!(peer.take_frames().len(), 1000);
+}
+
+/// A server that does as the one above takes more only once its client has read.
+#[tokio::test]
+async fn a_client_reads_on_while_what_it_says_is_not_taken() {
+    let (mut ws, peer) = client();
+    peer.set_room(0);
+    assert!(is_waiting(ws.send(vec![5; 300_000])).await);
+    peer.push(&plain(TEXT, "m").repeat(100));
+    for _ in 0..100 {
+        assert_eq!(next(&mut ws).await, "m".into());
+    }
+    assert!(ws.queued_bytes() >= 300_000, "{} bytes are queued", ws.queued_bytes());
 }
 
 async fn next(ws: &mut WebSocket<Wire>) -> Message {

@@ -369,6 +369,52 @@ async fn close_drops_what_waits_and_closes_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn abort_drops_what_waits_whatever_the_policy() {
+    let (received, sender, peer) = running(queue(100_000, SlowConsumer::Refuse)).await;
+    sender.try_send("begun").unwrap();
+    peer.set_room(3);
+    settle().await;
+    while sender.try_send(vec![0; 30_000]).is_ok() {}
+    let before = sender.queued_bytes();
+    assert!(before > 60_000);
+    assert!(matches!(sender.abort(1006, ""), Err(Error::Misuse(_))), "it may not be sent");
+    sender.abort(4006, "slow consumer").unwrap();
+    assert!(sender.queued_bytes() <= before / 2, "{}", sender.queued_bytes());
+    assert!(matches!(sender.try_send("x"), Err(TrySendError::Closed)));
+    peer.lift_room();
+    settle().await;
+    let frames = peer.take_frames();
+    assert_eq!(frames.first(), Some(&(TEXT, b"begun".to_vec())));
+    assert_eq!(frames.last(), Some(&(CLOSE, reason(4006, "slow consumer"))));
+    peer.push(&masked(CLOSE, reason(4006, "")));
+    assert!(received.await.unwrap().unwrap().is_empty());
+    sender.abort(4006, "again").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_several_counts_for_the_last_who_holds_it() {
+    let options = || queue(100_000, SlowConsumer::Refuse);
+    let (_ann, ann, ann_peer) = running(options()).await;
+    let (_ben, ben, ben_peer) = running(options()).await;
+    for peer in [&ann_peer, &ben_peer] {
+        peer.set_room(0);
+    }
+    // Small ones are copied, larger ones are shared, and later ones wait as they came.
+    for bytes in [100, 20_000, 20_000] {
+        let message = Prepared::binary(vec![0; bytes]);
+        ann.try_send_prepared(&message).unwrap();
+        ben.try_send_prepared(&message).unwrap();
+        settle().await;
+    }
+    assert!(ann.queued_bytes() > 40_000, "{}", ann.queued_bytes());
+    assert!((100..1_000).contains(&ann.own_bytes()), "{}", ann.own_bytes());
+    assert!(ann.is_open());
+    ann.abort(4006, "slow consumer").unwrap();
+    assert!(!ann.is_open());
+    assert!(ben.own_bytes() > 20_000, "{}", ben.own_bytes());
+}
+
+#[tokio::test(start_paused = true)]
 async fn close_ends_the_line_of_a_peer_that_never_reads_again() {
     let options = queue(1000, SlowConsumer::Close(CloseReason::new(4006, "slow consumer")));
     let (received, sender, peer) = running(options).await;

@@ -4,6 +4,7 @@
 //! that is queued in one turn of the runtime leaves in one write. Only when that task is busy
 //! elsewhere does a sender write by itself; it may be that very task that waits in a sender.
 
+mod detach;
 mod queue;
 mod state;
 
@@ -23,6 +24,7 @@ use crate::message::Message;
 use crate::websocket::WebSocket;
 use state::{Outgoing, ReaderTask, State};
 
+pub use detach::{Detached, Received};
 pub use queue::{QueueOptions, QueueStats, SlowConsumer, TrySendError};
 
 /// The receiving half of a line; see [`WebSocket::split`].
@@ -64,8 +66,12 @@ trait Outlet: Send + Sync {
     fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>>;
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<Closed>;
     fn ping(&self, payload: &[u8]) -> Result<(), Error>;
+    fn interrupt(&self);
     fn close(&self, reason: CloseReason) -> Result<(), Error>;
+    fn abort(&self, reason: CloseReason) -> Result<(), Error>;
     fn queued_bytes(&self) -> usize;
+    fn own_bytes(&self) -> usize;
+    fn is_open(&self) -> bool;
     fn quiet_for(&self) -> Duration;
     fn stats(&self) -> QueueStats;
 }
@@ -87,6 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> WebSocket<S> {
             backlog_bytes: 0,
             stats: QueueStats::default(),
             reader: ReaderTask::Busy,
+            is_interrupted: false,
             waiting: Arc::default(),
         };
         let shared = Arc::new(Shared { phase: Mutex::new(Phase::Running(state)) });
@@ -260,6 +267,16 @@ impl Sender {
         self.outlet.close(CloseReason::new(code, reason))
     }
 
+    /// As [`Sender::close`], dropping what is queued and of which nothing is written yet, to end a
+    /// line whose peer does not read. What stands in one piece with what has begun goes with it: the
+    /// messages gathered there, and the one whose head is its end.
+    ///
+    /// # Errors
+    /// As [`Sender::close`]; nothing is dropped then.
+    pub fn abort(&self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
+        self.outlet.abort(CloseReason::new(code, reason))
+    }
+
     /// Waits until the line is closed.
     pub async fn closed(&self) -> Closed {
         poll_fn(|cx| self.outlet.poll_closed(cx)).await
@@ -268,6 +285,19 @@ impl Sender {
     /// Bytes that wait for the peer.
     pub fn queued_bytes(&self) -> usize {
         self.outlet.queued_bytes()
+    }
+
+    /// Bytes that wait for the peer and that nobody else holds: what an end of the line frees of them.
+    /// A message that was prepared for many counts for the last who holds it.
+    ///
+    /// It looks at each message that waits.
+    pub fn own_bytes(&self) -> usize {
+        self.outlet.own_bytes()
+    }
+
+    /// Whether messages are still taken: neither side has begun to close.
+    pub fn is_open(&self) -> bool {
+        self.outlet.is_open()
     }
 
     /// For how long nothing has come from the peer; a ping that was sent for its silence begins it
@@ -390,6 +420,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Outlet for Shared<S> {
         Ok(())
     }
 
+    fn interrupt(&self) {
+        if let Some(state) = self.lock().running() {
+            state.is_interrupted = true;
+            if let ReaderTask::Waiting(waker) = &state.reader {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
     fn close(&self, reason: CloseReason) -> Result<(), Error> {
         let mut phase = self.lock();
         let Some(state) = phase.running() else { return Ok(()) };
@@ -404,8 +443,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Outlet for Shared<S> {
         Ok(())
     }
 
+    fn abort(&self, reason: CloseReason) -> Result<(), Error> {
+        let mut phase = self.lock();
+        let Some(state) = phase.running() else { return Ok(()) };
+        state.abort(reason)
+    }
+
     fn queued_bytes(&self) -> usize {
         self.lock().running().map_or(0, |state| state.queued_bytes())
+    }
+
+    fn own_bytes(&self) -> usize {
+        self.lock().running().map_or(0, |state| state.own_bytes())
+    }
+
+    fn is_open(&self) -> bool {
+        self.lock().running().is_some_and(|state| state.is_open())
     }
 
     fn quiet_for(&self) -> Duration {

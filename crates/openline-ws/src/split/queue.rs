@@ -3,9 +3,12 @@
 use openline_ws_proto::CloseReason;
 
 /// What [`Sender::try_send`] does when the peer reads more slowly than is sent to it.
+///
+/// [`Sender::try_send`]: crate::Sender::try_send
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum SlowConsumer {
-    /// Refuse the message ([`TrySendError::Full`]); the caller may wait with [`Sender::send`].
+    /// Refuse the message ([`TrySendError::Full`]); the caller may wait with
+    /// [`Sender::send`](crate::Sender::send).
     #[default]
     Refuse,
     /// Drop what is queued and close the line with this reason.
@@ -15,8 +18,8 @@ pub enum SlowConsumer {
     /// Drop the oldest messages that wait, to make room.
     DropOldest,
     /// A message takes the place of a waiting one with the same key
-    /// ([`Sender::try_send_keyed`]); one without a key, or with a key that does not wait, drops the
-    /// oldest if there is no room.
+    /// ([`Sender::try_send_keyed`](crate::Sender::try_send_keyed)); one without a key, or with a key
+    /// that does not wait, drops the oldest if there is no room.
     Conflate,
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 
-use openline_ws_proto::{Compress, Prepared, PreparedBatch};
+use openline_ws_proto::{CloseReason, Compress, Prepared, PreparedBatch};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::queue::{QueueOptions, QueueStats, SlowConsumer, TrySendError};
@@ -25,6 +25,8 @@ pub(super) struct State<S> {
     pub(super) backlog_bytes: usize,
     pub(super) stats: QueueStats,
     pub(super) reader: ReaderTask,
+    /// The reader is to return, whether or not something has come.
+    pub(super) is_interrupted: bool,
     pub(super) waiting: Arc<WaitingTasks>,
 }
 
@@ -73,6 +75,19 @@ impl Outgoing {
     }
 }
 
+impl Outgoing {
+    /// What of it nobody else holds.
+    fn own_bytes(&self) -> usize {
+        let is_own = match self {
+            Self::Message(Message::Text(text), _) => text.as_bytes().is_unique(),
+            Self::Message(Message::Binary(data), _) => data.is_unique(),
+            Self::Prepared(message) => message.is_unique(),
+            Self::Batch(batch) => batch.is_unique(),
+        };
+        if is_own { self.cost() } else { 0 }
+    }
+}
+
 impl WaitingTasks {
     pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Waker>> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -104,6 +119,11 @@ impl Wake for WaitingTasks {
 impl<S> State<S> {
     pub(super) fn queued_bytes(&self) -> usize {
         self.ws.queued_bytes() + self.backlog_bytes
+    }
+
+    pub(super) fn own_bytes(&self) -> usize {
+        let backlog = self.backlog.iter().map(|waiting| waiting.message.own_bytes());
+        self.ws.line.connection.own_bytes() + backlog.sum::<usize>()
     }
 }
 
@@ -243,6 +263,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
         self.ws.line.connection.state().may_send()
     }
 
+    /// Closes without what waits.
+    pub(super) fn abort(&mut self, reason: CloseReason) -> Result<(), Error> {
+        self.ws.line.connection.abort(reason, clock::now())?;
+        self.stats.dropped += self.backlog.len() as u64;
+        self.backlog.clear();
+        self.backlog_bytes = 0;
+        self.waiting.wake_all();
+        self.write_soon();
+        Ok(())
+    }
+
     /// Makes room for a message that does not fit, by the policy. Returns the message if it is still
     /// to be queued.
     pub(super) fn make_room(
@@ -254,12 +285,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> State<S> {
             SlowConsumer::Refuse => return Err(TrySendError::Full),
             SlowConsumer::Close(reason) => {
                 let reason = reason.clone();
-                self.stats.dropped += self.backlog.len() as u64 + 1;
-                self.backlog.clear();
-                self.backlog_bytes = 0;
-                self.waiting.wake_all();
-                let _ = self.ws.line.connection.abort(reason, clock::now());
-                self.write_soon();
+                self.stats.dropped += 1;
+                let _ = self.abort(reason);
                 return Err(TrySendError::Closed);
             }
             SlowConsumer::DropNewest => {

@@ -1,5 +1,7 @@
 //! TLS by rustls: roots for clients, certificates for servers.
 
+mod accept;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +10,10 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig, crypto};
 
+pub use accept::{AcceptedTlsStream, TlsAcceptor};
+pub use tokio_rustls::TlsConnector;
+pub use tokio_rustls::client::TlsStream as ConnectedTlsStream;
 pub use tokio_rustls::rustls;
-pub use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A client's settings: the system's roots, or Mozilla's where the system has none, and `extra`
 /// certificates beside them.
