@@ -82,6 +82,45 @@ impl Directory {
         effect
     }
 
+    /// A subscription goes on that began elsewhere. As [`Directory::join`], and its channel's members
+    /// have heard of `member`.
+    pub fn restore(&mut self, channel: &ChannelName, shard: ShardIndex, member: Option<Member>) {
+        let effect = self.join(channel, shard, None, 0);
+        debug_assert!(effect.change_due.is_none(), "nobody came");
+        if let Some(member) = member
+            && let Some(occupied) = self.channels.get_mut(channel)
+        {
+            let roster = occupied.roster.get_or_insert_with(|| {
+                self.rosters += 1;
+                Box::default()
+            });
+            roster.restore(member);
+        }
+    }
+
+    /// Somebody of whom a channel's members have heard is not here any more: that is told. Nothing
+    /// happens where nobody is, or where that client is.
+    pub fn dismiss(&mut self, channel: &ChannelName, member: Member, now: u64) -> Effect {
+        let Some(roster) = self.roster_mut(channel) else { return Effect::default() };
+        let client = member.client_id.clone();
+        if roster.member(&client).is_some() {
+            return Effect::default();
+        }
+        roster.restore(member);
+        Effect { change_due: roster.leave(&client, now), ..Effect::default() }
+    }
+
+    /// Brings what changed in each channel to those who are to be told of it now, and says who is
+    /// there.
+    pub fn settle(&mut self) -> Vec<(ChannelName, Option<Change>, Vec<Member>)> {
+        let settle = |(channel, occupied): (&ChannelName, &mut Occupied)| {
+            let roster = occupied.roster.as_mut()?;
+            let change = roster.poll_change(u64::MAX);
+            Some((channel.clone(), change, roster.page(None, usize::MAX).members))
+        };
+        self.channels.iter_mut().filter_map(settle).collect()
+    }
+
     /// A subscription ends.
     pub fn leave(
         &mut self,
@@ -291,6 +330,35 @@ mod tests {
         assert_eq!(directory.update(&channel, "nobody", away, 500), Effect::default());
         let page = directory.members(&channel, None, 1);
         assert_eq!((page.members[0].status.as_deref(), page.count), (Some("away"), 2));
+    }
+
+    #[test]
+    fn who_was_there_before_is_there_unheard_and_who_is_not_any_more_is_told_of() {
+        let (mut directory, channel) = (Directory::default(), name("c"));
+        directory.restore(&channel, 0, member("a"));
+        directory.restore(&channel, 1, member("b"));
+        assert_eq!(directory.shards(&channel), [(0, 1), (1, 1)]);
+        assert_eq!((directory.member_count(&channel), directory.roster_count()), (2, 1));
+        assert!(directory.poll_change(&channel, u64::MAX).is_none(), "nobody came");
+        let gone = member("gone").expect("it is one");
+        let due = directory.dismiss(&channel, gone.clone(), 0).change_due.expect("it is news");
+        let here = member("b").expect("it is one");
+        assert_eq!(directory.dismiss(&channel, here, 0), Effect::default());
+        assert_eq!(directory.dismiss(&name("other"), gone, 0), Effect::default());
+        let change = directory.poll_change(&channel, due).expect("it is due");
+        assert_eq!((change.left.len(), change.joined.len(), change.count), (1, 0, 2));
+        assert!(directory.leave(&channel, 0, "a", 5).change_due.is_some());
+    }
+
+    #[test]
+    fn what_is_settled_is_told_at_once_and_once() {
+        let (mut directory, channel) = (Directory::default(), name("c"));
+        directory.join(&channel, 0, member("a"), 0);
+        directory.join(&name("bare"), 0, None, 0);
+        let settled = directory.settle();
+        let [(of, Some(change), members)] = &settled[..] else { panic!("{settled:?}") };
+        assert_eq!((of, change.joined.len(), members.len()), (&channel, 1, 1));
+        assert!(directory.settle()[0].1.is_none());
     }
 
     #[test]

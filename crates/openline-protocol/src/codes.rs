@@ -367,6 +367,7 @@ pub const BUILT_IN_TYPES: &[&str] = &[
     "chunk",
     "close",
     "complete",
+    "drain",
     "error",
     "history",
     "ping",

@@ -199,6 +199,15 @@ fn subscribed(format: Format) -> Vec<u8> {
 }
 
 #[test]
+fn an_error_of_the_application_keeps_what_it_says_besides() {
+    let text =
+        r#"{"type":"error","id":1,"code":"sold_out","message":"none left","data":{"left":0}}"#;
+    let read = Message::decode(Format::Json, &text.into()).unwrap();
+    let Message::Error { failure, .. } = read else { panic!("{read:?}") };
+    assert_eq!((&*failure.code, failure.data), ("sold_out", Some(json(r#"{"left":0}"#))));
+}
+
+#[test]
 fn what_came_of_each_channel_is_read_with_its_messages() {
     for format in FORMATS {
         let read = Message::decode(format, &subscribed(format).into()).unwrap();
@@ -349,6 +358,9 @@ fn fields_and_reasons_of_later_servers_do_no_harm() {
     let close =
         decoded(r#"{"type":"close","code":1013,"reason":"busy","retryAfter":250}"#).unwrap();
     assert!(matches!(close, Message::Close { code: 1013, retry_after_ms: Some(250), .. }));
+    let drain = decoded(r#"{"type":"drain","closesIn":5000,"retryAfter":1200,"new":1}"#).unwrap();
+    let expected = Message::Drain { closes_in_ms: 5_000, retry_after_ms: Some(1_200) };
+    assert_eq!(drain, expected);
     let error = decoded(r#"{"type":"error","code":"tomorrow","message":"m"}"#).unwrap();
     assert!(matches!(error, Message::Error { failure, .. } if !failure.is_retryable()));
     let event = decoded(r#"{"type":"later","data":{"channel":"a"}}"#).unwrap();

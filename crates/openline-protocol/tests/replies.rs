@@ -274,6 +274,10 @@ fn the_small_ones_have_their_fields() {
             json!({"type": "close", "code": 4006, "reason": "slow"}),
         ),
         (
+            Reply::Drain { closes_in_ms: 5_000, retry_after_ms: 1_200 },
+            json!({"type": "drain", "closesIn": 5000, "retryAfter": 1200}),
+        ),
+        (
             Reply::Answer { id: Some(&id), kind: "roll", data: &Data::Json("6".into()) },
             json!({"type": "roll", "id": 3, "data": 6}),
         ),

@@ -135,6 +135,7 @@ export const BUILT_IN_TYPES: ReadonlySet<string> = new Set([
   "chunk",
   "close",
   "complete",
+  "drain",
   "error",
   "history",
   "ping",

@@ -67,8 +67,9 @@ enum Follows {
 }
 
 impl Subscriber {
-    pub(super) fn is_live(&self) -> bool {
-        self.phase == Phase::Live
+    /// Whether its client was told that it is in the channel.
+    pub(super) fn is_in(&self) -> bool {
+        self.phase != Phase::Joining
     }
 }
 
@@ -172,6 +173,8 @@ impl Channel {
         head: Option<Position>,
         lagging: &mut Vec<Lagging>,
     ) -> GoLive {
+        // Wherever it goes on, its client is told that it is in.
+        self.members[member as usize].phase = Phase::Lagging;
         if let Some(head) = head {
             let is_ahead = self.drained.is_some_and(|drained| drained.offset < head.offset)
                 && !self.ahead.iter().any(|ahead| ahead.at == head);
@@ -198,6 +201,13 @@ impl Channel {
             (self.tail, self.drained) = (head, head);
         }
         GoLive::Live
+    }
+
+    /// What a live subscriber got last, when nothing of this turn waits for it.
+    pub(super) fn place(&self, member: u32) -> Option<Option<Position>> {
+        let member = &self.members[member as usize];
+        let is_settled = member.phase == Phase::Live && self.turn.is_empty();
+        is_settled.then(|| place_of(member, self.drained, &self.ahead))
     }
 
     /// Whether a reader is ahead of what came by.

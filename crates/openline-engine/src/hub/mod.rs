@@ -248,6 +248,18 @@ impl<L> Hub<L> {
         subscriptions.iter().map(|subscription| &self.channels[subscription.channel as usize].name)
     }
 
+    /// Where a session is in each channel that it subscribes to: what it got last; none where there are
+    /// no positions. None at all unless each subscription is live and nothing of this turn waits for
+    /// it: others are where only whoever reads for them knows.
+    pub fn places(&self, key: SessionKey) -> Option<Vec<(ChannelName, Option<Position>)>> {
+        let session = self.sessions.find(key)?;
+        let place = |Subscription { channel, member }: &Subscription| {
+            let channel = &self.channels[*channel as usize];
+            Some((channel.name.clone(), channel.place(*member)?))
+        };
+        session.subscriptions.iter().map(place).collect()
+    }
+
     /// How many channels a session subscribes to.
     pub fn subscription_count(&self, key: SessionKey) -> usize {
         self.sessions.find(key).map_or(0, |session| session.subscriptions.len())
@@ -258,11 +270,12 @@ impl<L> Hub<L> {
         self.subscription(key, channel).is_some()
     }
 
-    /// The sessions that get what is posted to a channel.
+    /// The sessions that are in a channel: those that get what is posted to it, and those that fell
+    /// behind and are to get it. One that has yet to go live for the first time is not among them.
     pub fn members(&self, channel: &ChannelName) -> impl Iterator<Item = SessionKey> {
         let slot = self.by_name.get(channel);
         let members = slot.map_or(&[][..], |slot| &self.channels[*slot as usize].members);
-        members.iter().filter(|member| member.is_live()).map(|member| member.session)
+        members.iter().filter(|member| member.is_in()).map(|member| member.session)
     }
 
     fn subscription(&self, key: SessionKey, channel: &ChannelName) -> Option<Subscription> {

@@ -142,6 +142,15 @@ impl Roster {
         self.gather_joined(client, now)
     }
 
+    /// Somebody is here of whom all others have heard. Nothing is told.
+    pub fn restore(&mut self, member: Member) {
+        let client = member.client_id.clone();
+        if self.members.insert(client.clone(), Present::new(member, None)).is_none() {
+            self.own.count += 1;
+        }
+        self.own.note(&client);
+    }
+
     fn gather_joined(&mut self, client: Arc<str>, now: u64) -> Option<u64> {
         let happened = match self.gathered.remove(&client) {
             // For those who have not heard of the going there was none.
@@ -248,6 +257,12 @@ impl Roster {
     pub fn len(&self) -> u64 {
         let remote: u64 = self.remote.iter().map(|remote| remote.count).sum();
         self.own.count.saturating_add(remote)
+    }
+
+    /// A member that is known by name.
+    pub fn member(&self, client: &str) -> Option<Member> {
+        let (client, present) = self.members.get_key_value(client)?;
+        Some(present.member(client))
     }
 
     /// How many members there are on this node.

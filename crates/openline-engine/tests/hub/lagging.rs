@@ -209,3 +209,20 @@ fn what_has_no_position_is_not_read_again() {
     types(&mut hub, "c", "z", None);
     assert_eq!(drain(&mut hub).got["a"], ["z types"]);
 }
+
+#[test]
+fn who_fell_behind_is_in_the_channel_and_who_is_not_there_yet_is_not() {
+    let mut hub = Hub::default();
+    let name = ChannelName::new("c").unwrap();
+    live(&mut hub, "old", "c", Some(at(1)));
+    let late = open(&mut hub, "late", 0);
+    let subscription = hub.subscribe(late, &name).unwrap();
+    assert_eq!(hub.members(&name).count(), 1, "it was told of nothing yet");
+    post(&mut hub, "c", 2);
+    drain(&mut hub);
+    assert_eq!(hub.go_live(subscription, Some(at(1))), GoLive::Behind);
+    hub.lose_place(&name, None);
+    assert_eq!(fell_behind(&mut hub).len(), 1);
+    assert_eq!(hub.members(&name).count(), 2);
+    assert!(drain(&mut hub).deliveries.is_empty());
+}

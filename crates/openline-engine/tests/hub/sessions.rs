@@ -114,3 +114,26 @@ fn a_client_that_comes_back_is_found_at_its_new_line() {
     hub.close(old);
     assert_eq!(hub.client("client"), Some(new));
 }
+
+#[test]
+fn the_places_of_a_session_are_what_it_got_last_where_all_are_live() {
+    let mut hub = Hub::default();
+    let (session, _) = live(&mut hub, "a", "c", Some(at(1)));
+    let places = |hub: &Hub<Line>| hub.places(session);
+    assert_eq!(places(&hub), Some(vec![(name("c"), Some(at(1)))]));
+    post(&mut hub, "c", 2);
+    assert_eq!(places(&hub), None, "what waits has not reached it");
+    drain(&mut hub);
+    let bare = hub.subscribe(session, &name("bare")).unwrap();
+    assert_eq!(places(&hub), None, "it reads what it missed");
+    hub.go_live(bare, None);
+    let both = vec![(name("c"), Some(at(2))), (name("bare"), None)];
+    assert_eq!(places(&hub), Some(both));
+    // One that has read more than came by is where it has read to.
+    let (ahead, _) = live(&mut hub, "b", "c", Some(at(5)));
+    assert_eq!(hub.places(ahead), Some(vec![(name("c"), Some(at(5)))]));
+    hub.lose_place(&name("c"), None);
+    assert_eq!(places(&hub), None, "it fell behind");
+    hub.close(session);
+    assert_eq!(places(&hub), None);
+}

@@ -47,15 +47,7 @@ pub(super) fn decode(format: Format, input: &Bytes) -> Result<Message, DecodeErr
         "presence" => presence(&message)?,
         "history" => Message::History { id, channel: message.channel()?, page: history(&message)? },
         "setPresence" => Message::PresenceSet { id },
-        "typing" => match id {
-            Some(id) => Message::TypingSent { id },
-            None => Message::Typing {
-                channel: message.channel()?,
-                client_id: message.required("clientId")?,
-                user: message.byte_string("user"),
-                is_typing: message.flag("isTyping").unwrap_or(true),
-            },
-        },
+        "typing" => typing(id, &message)?,
         "pong" => Message::Pong {
             id,
             timestamp: message.unsigned("timestamp").unwrap_or_default(),
@@ -69,6 +61,10 @@ pub(super) fn decode(format: Format, input: &Bytes) -> Result<Message, DecodeErr
             reason: message.byte_string("reason").unwrap_or_default(),
             retry_after_ms: message.unsigned("retryAfter"),
         },
+        "drain" if id.is_none() && !message.has("channel") => Message::Drain {
+            closes_in_ms: message.unsigned("closesIn").unwrap_or_default(),
+            retry_after_ms: message.unsigned("retryAfter"),
+        },
         "unrecovered" => Message::Unrecovered {
             channel: message.channel()?,
             reason: message.required("reason")?,
@@ -78,6 +74,18 @@ pub(super) fn decode(format: Format, input: &Bytes) -> Result<Message, DecodeErr
         "error" => Message::Error { id, failure: failure(&message)? },
         _ if id.is_none() && message.has("channel") => Message::Publication(publication(&message)?),
         _ => Message::Other { id, kind, data: message.data() },
+    })
+}
+
+fn typing(id: Option<Id>, message: &Object<'_>) -> Result<Message, DecodeError> {
+    Ok(match id {
+        Some(id) => Message::TypingSent { id },
+        None => Message::Typing {
+            channel: message.channel()?,
+            client_id: message.required("clientId")?,
+            user: message.byte_string("user"),
+            is_typing: message.flag("isTyping").unwrap_or(true),
+        },
     })
 }
 
@@ -248,5 +256,6 @@ fn failure(of: &Object<'_>) -> Result<Failure, DecodeError> {
         retry_after_ms: of.unsigned("retryAfter"),
         upload: of.byte_string("upload"),
         offset: of.unsigned("offset"),
+        data: of.data(),
     })
 }

@@ -59,6 +59,9 @@ pub enum Message {
     Pong { id: Option<Id>, timestamp: u64, retry_spread_ms: Option<u64> },
     /// `close`: the line is about to end.
     Close { code: u16, reason: ByteString, retry_after_ms: Option<u64> },
+    /// `drain`: the server will close the line in so long; a client that waits for that may come
+    /// back so long after it.
+    Drain { closes_in_ms: u64, retry_after_ms: Option<u64> },
     /// `unrecovered`: messages are missing on a live line.
     Unrecovered { channel: ChannelName, reason: ByteString, position: Option<Position> },
     /// `upload`: a transfer may begin, or go on.
@@ -108,6 +111,7 @@ impl Message {
             | Self::PresenceChange { .. }
             | Self::Typing { .. }
             | Self::Close { .. }
+            | Self::Drain { .. }
             | Self::Unrecovered { .. }
             | Self::Publication(_) => None,
         }
@@ -238,6 +242,8 @@ pub struct Failure {
     pub upload: Option<ByteString>,
     /// How many bytes of it are stored.
     pub offset: Option<u64>,
+    /// What the application says besides.
+    pub data: Option<Data>,
 }
 
 impl Failure {

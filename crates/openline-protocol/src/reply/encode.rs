@@ -53,11 +53,7 @@ impl Message for Reply<'_> {
                 w.unsigned_field("timestamp", *timestamp);
                 w.unsigned_field("retrySpread", *retry_spread_ms);
             }
-            Self::Close { code, reason, retry_after_ms } => {
-                w.unsigned_field("code", u64::from(*code));
-                w.text_field("reason", reason);
-                optional_unsigned(w, "retryAfter", *retry_after_ms);
-            }
+            Self::Close { .. } | Self::Drain { .. } => self.write_ending(w),
             Self::Answer { data, .. } => w.data_field("data", data),
             Self::Unrecovered { channel, reason, position } => {
                 w.text_field("channel", channel.as_str());
@@ -96,6 +92,7 @@ impl Reply<'_> {
             Self::TypingSent { .. } | Self::Typing { .. } => "typing",
             Self::Pong { .. } => "pong",
             Self::Close { .. } => "close",
+            Self::Drain { .. } => "drain",
             Self::Answer { kind, .. } => kind,
             Self::Unrecovered { .. } => "unrecovered",
             Self::UploadOpen { .. } => "upload",
@@ -128,6 +125,7 @@ impl Reply<'_> {
             Self::Error(fault) => fault.id.as_ref(),
             Self::Welcome { .. }
             | Self::Close { .. }
+            | Self::Drain { .. }
             | Self::PresenceChange { .. }
             | Self::Typing { .. }
             | Self::Unrecovered { .. } => None,
@@ -166,6 +164,21 @@ impl Reply<'_> {
                 w.text_field("reason", reason);
                 w.text_field("error", reason);
                 w.text_field("message", reason);
+            }
+            _ => {}
+        }
+    }
+
+    fn write_ending(&self, w: &mut impl Writer) {
+        match self {
+            Self::Close { code, reason, retry_after_ms } => {
+                w.unsigned_field("code", u64::from(*code));
+                w.text_field("reason", reason);
+                optional_unsigned(w, "retryAfter", *retry_after_ms);
+            }
+            Self::Drain { closes_in_ms, retry_after_ms } => {
+                w.unsigned_field("closesIn", *closes_in_ms);
+                w.unsigned_field("retryAfter", *retry_after_ms);
             }
             _ => {}
         }

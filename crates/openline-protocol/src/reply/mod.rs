@@ -94,6 +94,13 @@ pub enum Reply<'a> {
         /// When the client may come back, in milliseconds from now.
         retry_after_ms: Option<u64>,
     },
+    /// `drain`: the server will close the line, and another may be opened before.
+    Drain {
+        /// When it will, in milliseconds from now.
+        closes_in_ms: u64,
+        /// When the client may come back if it waits for that, in milliseconds from the close.
+        retry_after_ms: u64,
+    },
     /// The answer of a handler to a type of its own.
     Answer { id: Option<&'a Id>, kind: &'a str, data: &'a Data },
     /// `unrecovered`: messages are missing on a live line.
