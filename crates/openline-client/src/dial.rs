@@ -1,5 +1,6 @@
 //! How a line is opened.
 
+use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,17 +37,28 @@ pub(crate) enum Dialed {
 pub(crate) struct Refused {
     pub(crate) code: u16,
     pub(crate) reason: String,
+    /// When the server wants the client, in milliseconds.
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Dialer {
-    pub(crate) async fn dial(&self) -> Result<Dialed, Refused> {
+    /// Opens a line. A client that had one before says so: servers that let clients in one after the
+    /// other prefer those.
+    pub(crate) async fn dial(&self, comes_back: bool) -> Result<Dialed, Refused> {
+        let url = match comes_back {
+            true => Cow::Owned(resuming(&self.url)),
+            false => Cow::Borrowed(&*self.url),
+        };
         let Some(over) = &self.over else {
-            let line = self.connector.connect(&self.url).await;
+            let line = self.connector.connect(&url).await;
             return line.map(Dialed::Socket).map_err(refused);
         };
-        let stream = over().await;
-        let stream = stream.map_err(|error| Refused { code: 1006, reason: error.to_string() })?;
-        let line = self.connector.connect_over(&self.url, stream).await;
+        let stream = over().await.map_err(|error| Refused {
+            code: 1006,
+            reason: error.to_string(),
+            retry_after: None,
+        })?;
+        let line = self.connector.connect_over(&url, stream).await;
         line.map(Dialed::Given).map_err(refused)
     }
 }
@@ -63,7 +75,19 @@ fn refused(error: ConnectError) -> Refused {
         }
         _ => 1006,
     };
-    Refused { code, reason: error.to_string() }
+    let retry_after = match &error {
+        ConnectError::Response(ResponseError::Later { seconds, .. }) => {
+            Some(seconds.saturating_mul(1_000))
+        }
+        _ => None,
+    };
+    Refused { code, reason: error.to_string(), retry_after }
+}
+
+/// The address of a client that comes back.
+fn resuming(url: &str) -> String {
+    let before = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{before}resume=1")
 }
 
 /// Whether this can be the address of a server.

@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::core::LineControl;
 use crate::dial::{Dialed, Refused};
+use crate::machine::Input;
 use crate::shared::Shared;
 
 /// Bytes that wait for the socket, above which no more messages are taken from the core.
@@ -19,15 +20,21 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Opens a line and carries messages both ways until it ends or is abandoned.
 pub(crate) async fn run(shared: Arc<Shared>, generation: u64, control: Arc<LineControl>) {
+    let comes_back = shared.with(|core, _| core.had_line());
     let dialed = tokio::select! {
-        dialed = shared.dialer.dial() => dialed,
+        dialed = shared.dialer.dial(comes_back) => dialed,
         () = abandoned(&control) => return,
     };
     match dialed {
         Ok(Dialed::Socket(line)) => talk(&shared, generation, &control, line).await,
         Ok(Dialed::Given(line)) => talk(&shared, generation, &control, line).await,
-        Err(Refused { code, reason }) => {
-            shared.with(|core, now| core.handle_closed(now, generation, code, reason));
+        Err(Refused { code, reason, retry_after }) => {
+            shared.with(|core, now| {
+                if retry_after.is_some() {
+                    core.handle_input(now, Input::Closing { generation, retry_after });
+                }
+                core.handle_closed(now, generation, code, reason);
+            });
         }
     }
 }
@@ -49,7 +56,7 @@ where
         if let Some(code) = control.abandoned() {
             return farewell(reader, &sender, code).await;
         }
-        let has_more = transmit(shared, control, &sender);
+        let has_more = transmit(shared, generation, control, &sender);
         tokio::select! {
             received = reader.recv() => match received {
                 Ok(Some(message)) => {
@@ -77,7 +84,7 @@ where
 }
 
 /// Hands the line what the core has for it. True if there is more than may wait for the socket.
-fn transmit(shared: &Shared, control: &LineControl, sender: &Sender) -> bool {
+fn transmit(shared: &Shared, generation: u64, control: &LineControl, sender: &Sender) -> bool {
     let mut core = shared.lock();
     loop {
         if control.abandoned().is_some() {
@@ -86,7 +93,7 @@ fn transmit(shared: &Shared, control: &LineControl, sender: &Sender) -> bool {
         if sender.queued_bytes() > QUEUED_BYTES_MAX {
             return true;
         }
-        let Some(message) = core.poll_transmit() else { return false };
+        let Some(message) = core.poll_transmit(generation) else { return false };
         // A line that has ended takes nothing; the reader is about to say so.
         if sender.try_send(message).is_err() {
             return false;

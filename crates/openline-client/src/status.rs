@@ -16,8 +16,8 @@ pub struct Status {
     pub attempt: u32,
     /// In [`State::Waiting`], how long it was until the next attempt when waiting began.
     pub delay: Option<Duration>,
-    /// In [`State::Waiting`] and [`State::Stopped`], the close code that led there; 1006 where there
-    /// was none.
+    /// The close code that led here: in [`State::Waiting`] and [`State::Stopped`], and in
+    /// [`State::Connecting`] where a line ended and the next is opened at once. 1006 where there was none.
     pub code: Option<u16>,
     /// And why, for people.
     pub reason: Option<String>,
@@ -26,6 +26,9 @@ pub struct Status {
     /// Whom the server knows on it.
     pub user: Option<ByteString>,
 }
+
+/// The server's name for a line, and whom it knows on it.
+type Who = (Option<ByteString>, Option<ByteString>);
 
 impl Status {
     pub(crate) fn idle() -> Self {
@@ -46,16 +49,14 @@ impl Status {
     }
 
     /// Takes over what the machine says. Who the client is lasts as long as its line.
-    pub(crate) fn update(&mut self, said: machine::Status) {
+    pub(crate) fn update(&mut self, said: machine::Status, who: Who) {
         let machine::Status { state, attempt, delay, code, reason } = said;
         self.state = state;
         self.attempt = attempt;
         self.delay = delay.map(Duration::from_millis);
         self.code = code;
         self.reason = reason;
-        if matches!(state, State::Connecting | State::Waiting | State::Stopped) {
-            self.client_id = None;
-            self.user = None;
-        }
+        let is_known = matches!(state, State::Authenticating | State::Online | State::Probing);
+        (self.client_id, self.user) = if is_known { who } else { (None, None) };
     }
 }

@@ -3,66 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::io;
-use std::sync::Arc;
+mod script;
+
 use std::time::Duration;
 
-use openline_client::{ChannelEvent, Client, ClientBuilder, Error, Position, Queue, State};
-use openline_ws::{Message, WebSocket};
+use openline_client::{ChannelEvent, Client, Error, Position, Queue, State};
+use script::client;
 use serde_json::{Value, json};
-use tokio::io::{DuplexStream, duplex};
-use tokio::sync::{Mutex, mpsc};
-
-/// The server's end of the lines that a client opens.
-struct Script {
-    lines: mpsc::Receiver<DuplexStream>,
-}
-
-struct Line(WebSocket<DuplexStream>);
-
-fn client() -> (ClientBuilder, Script) {
-    let (sender, lines) = mpsc::channel(16);
-    let sender = Arc::new(Mutex::new(sender));
-    let open = move || {
-        let sender = sender.clone();
-        async move {
-            let (ours, theirs) = duplex(64 * 1024);
-            let sent = sender.lock().await.send(theirs).await;
-            sent.map_err(|_| io::Error::other("the script is over")).map(|()| ours)
-        }
-    };
-    (Client::builder("ws://script/ws").unwrap().over(open), Script { lines })
-}
-
-impl Script {
-    async fn accept(&mut self) -> Line {
-        let stream = self.lines.recv().await.unwrap();
-        let pending = openline_ws::accept(stream).await.unwrap();
-        Line(pending.accept().await.unwrap())
-    }
-
-    async fn welcome(&mut self) -> Line {
-        let mut line = self.accept().await;
-        line.send(json!({"type": "welcome", "protocol": 1, "clientId": "c", "retrySpread": 1000}))
-            .await;
-        line
-    }
-}
-
-impl Line {
-    async fn send(&mut self, message: Value) {
-        self.0.send(message.to_string()).await.unwrap();
-    }
-
-    /// The next message; none when the line has ended.
-    async fn recv(&mut self) -> Option<Value> {
-        match self.0.recv().await {
-            Ok(Some(Message::Text(text))) => Some(serde_json::from_str(&text).unwrap()),
-            Ok(Some(Message::Binary(_))) => panic!("JSON was agreed on"),
-            Ok(None) | Err(_) => None,
-        }
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_not_one_of_openline_stops_the_client_with_a_sentence() {

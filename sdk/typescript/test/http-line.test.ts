@@ -134,6 +134,23 @@ test("a refusal by HTTP ends the line with the code that it has on a WebSocket",
   }
 });
 
+test("a server that stops says on a stream and in a poll when to come back", async () => {
+  const close = '{"type":"close","code":1012,"reason":"server stops","retryAfter":1200}';
+  const stream = new Exchange(sse());
+  await stream.settle();
+  stream.push(`retry: 1500\n\ndata: ${WELCOME}\n\n`);
+  // What a browser's EventSource would wait has a chance in it; a client of ours draws its own.
+  stream.push(`retry: 1900\ndata: ${close}\n\n`);
+  await stream.settle();
+  const polls = [`{"messages":[${WELCOME}],"position":"p1","session":"s1"}`, `{"messages":[${close}],"position":"p1"}`];
+  const poll = new Exchange(longPoll(), () => new Response(polls.shift()));
+  await poll.settle();
+  for (const { log, clock } of [stream, poll]) {
+    assert.deepEqual(log.filter((what) => what !== "aborted"), ["open", WELCOME, close, "close 1012 true server stops"]);
+    assert.equal(clock.pending, 0);
+  }
+});
+
 test("what cannot be reached, is no stream, or ends, is a line that was lost", async () => {
   const html = new Exchange(sse(), () => new Response("<p>Log in", { headers: { "content-type": "text/html" } }));
   const none = new Exchange(sse(), () => Promise.reject(new TypeError("fetch failed")));

@@ -6,10 +6,10 @@ const echo = ({ type, id, data }: any) => (id === undefined ? undefined : { type
 
 test("a request is answered, or refused with the server's code", async () => {
   const { client } = await online({}, {
-    answer: ({ type, id, data }) => (type === "roll" ? { type, id, data } : { type: "error", id, code: "rate_limited", error: "slow down", message: "slow down", retryAfter: 250 }),
+    answer: ({ type, id, data }) => (type === "roll" ? { type, id, data } : { type: "error", id, code: "rate_limited", error: "slow down", message: "slow down", retryAfter: 250, data: { left: 0 } }),
   });
   assert.deepEqual(await client.request("roll", { sides: 6 }), { sides: 6 });
-  await assert.rejects(client.request("other"), { name: "ClientError", code: "rate_limited", message: "slow down", retryAfter: 250, retryable: true });
+  await assert.rejects(client.request("other"), { name: "ClientError", code: "rate_limited", message: "slow down", retryAfter: 250, retryable: true, data: { left: 0 } });
   client.close();
 });
 

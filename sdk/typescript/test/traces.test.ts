@@ -41,7 +41,7 @@ test("every row of the table is used by a trace, and so is every kind of input",
   }
   const rows = states.flatMap((state) => Object.keys(TRANSITIONS[state]).map((event) => `${state} ${event}`));
   assert.deepEqual(rows.filter((row) => !used.has(row)), []);
-  assert.equal(kinds.size, 17, "seven words and ten inputs with a generation");
+  assert.equal(kinds.size, 18, "seven words and eleven inputs with a generation");
 });
 
 /** On an open line these follow only from the close that has ended it, so there is nothing left to abandon. */

@@ -36,6 +36,8 @@ class Peer {
     },
     request: async (type, data: any) => {
       this.asked.push(type);
+      // What was said of chunks of before is heard before the answer, as on a line.
+      await new Promise(setImmediate);
       const error = this.refuse(type);
       if (error) {
         throw error;
@@ -128,6 +130,20 @@ test("a line that is lost is waited for, and a client that has stopped is not", 
   const other = new Peer();
   other.setState("stopped");
   await assert.rejects(upload(other.client, FILE).done, { code: "stopped" });
+});
+
+test("when the client moves to another line the server is asked there how far it is", async () => {
+  const peer = new Peer();
+  peer.status.clientId = "c-1";
+  const move = (): void => {
+    peer.status = { ...peer.status, clientId: "c-2" };
+    // What was under way on the line before does not arrive.
+    peer.lost.add(5_000).add(6_000);
+    peer.setState("online");
+  };
+  await upload(peer.client, FILE, { onprogress: ({ acked }) => acked === 5_000 && peer.status.clientId === "c-1" && move() }).done;
+  assert.deepEqual(peer.stored, FILE);
+  assert.deepEqual(peer.asked, ["upload", "upload", "complete"]);
 });
 
 test("nothing is sent while much waits in the line", async () => {

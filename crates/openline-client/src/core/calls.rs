@@ -64,7 +64,7 @@ impl Core {
         let expires_at = now.saturating_add(timeout.as_millis() as u64);
         let (reply, answer) = oneshot::channel();
         self.queue.push(id, Item::new(frame, message.again, expires_at, reply));
-        self.line.wake.notify_one();
+        self.line.control.wake.notify_one();
         Ok(Admission::Taken(answer))
     }
 

@@ -114,7 +114,7 @@ impl Core {
     fn rejoin(&mut self, name: &ChannelName) {
         let Some(channel) = self.channels.get_mut(name) else { return };
         channel.behind = Some(CatchUp::Rejoins);
-        self.given.insert(name.clone(), None);
+        self.line.given.insert(name.clone(), None);
         self.ask_for(vec![name.clone()]);
     }
 }

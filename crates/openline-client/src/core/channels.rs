@@ -80,7 +80,7 @@ impl Core {
     pub(super) fn ask_for(&mut self, names: Vec<ChannelName>) {
         // What the server subscribed by itself is given up first, and asked for from our position.
         let given: Vec<ChannelName> =
-            names.iter().filter(|name| self.given.remove(*name).is_some()).cloned().collect();
+            names.iter().filter(|name| self.line.given.remove(*name).is_some()).cloned().collect();
         if !given.is_empty() {
             self.leave(given);
         }
@@ -122,7 +122,7 @@ impl Core {
             match outcome {
                 Ok(subscription) if asked => self.joined(&name, subscription),
                 Ok(subscription) if request.is_none() => {
-                    self.given.insert(name.clone(), subscription.position);
+                    self.line.given.insert(name.clone(), subscription.position);
                     let wanted = self.channels.get(&name);
                     if wanted.is_some_and(|channel| channel.progress == Progress::Wanted)
                         && self.is_ready
@@ -193,7 +193,7 @@ impl Core {
         let Some(channel) = self.channels.get_mut(name) else { return };
         if failure.code == "already_subscribed" && !channel.displaced {
             channel.displaced = true;
-            self.given.insert(name.clone(), None);
+            self.line.given.insert(name.clone(), None);
             return self.ask_for(vec![name.clone()]);
         }
         if failure.is_retryable() && !channel.is_new() {
@@ -233,7 +233,7 @@ impl Core {
         reason: Option<ByteString>,
     ) {
         for name in channels {
-            self.given.remove(&name);
+            self.line.given.remove(&name);
             let is_live = |channel: &Channel| channel.progress == Progress::Live;
             if self.channels.get(&name).is_some_and(is_live)
                 && let Some(channel) = self.channels.remove(&name)

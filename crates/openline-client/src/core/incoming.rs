@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use bytestring::ByteString;
 use openline_protocol::{Data, Format, Id, Message, Welcome};
 use openline_ws::Message as Frame;
 
@@ -28,15 +29,18 @@ impl Core {
         generation: u64,
         frame: Frame,
     ) -> Result<(), Misunderstood> {
-        if generation != self.machine.generation() {
+        let is_left = self.left.as_ref().is_some_and(|left| left.generation == generation);
+        let Some(welcomed) =
+            self.link(generation).map(|link| link.welcomed).or(is_left.then_some(true))
+        else {
             return Ok(());
-        }
+        };
         let (format, bytes) = match frame {
             Frame::Text(text) => (Format::Json, text.into_bytes()),
             Frame::Binary(bytes) => (Format::MessagePack, bytes),
         };
         let message = Message::decode(format, &bytes);
-        if !self.welcomed {
+        if !welcomed {
             return self.handle_first(now, generation, message);
         }
         let message = message.map_err(|error| Misunderstood {
@@ -47,9 +51,26 @@ impl Core {
             Message::Pong { retry_spread_ms, .. } => *retry_spread_ms,
             _ => None,
         };
-        self.handle_message(now, generation, message);
+        if is_left {
+            self.handle_left(message);
+            return Ok(());
+        }
         self.handle_input(now, Input::Heard { generation, retry_spread });
+        self.handle_message(now, generation, message);
         Ok(())
+    }
+
+    /// A line that was left has nothing to tell but answers.
+    fn handle_left(&mut self, message: Message) {
+        let Some(number) = message.id().and_then(number) else { return };
+        let answer = match message {
+            Message::Error { failure, .. } => Err(Error::from(failure)),
+            answer => Ok(answer),
+        };
+        self.queue.answer_before(number, answer);
+        if !self.queue.awaits_line_before() {
+            self.end_left();
+        }
     }
 
     fn handle_first(
@@ -67,13 +88,16 @@ impl Core {
                         .to_owned(),
             });
         };
-        self.welcomed = true;
+        self.had_line = true;
         let Welcome { client_id, user, authenticated, channels, .. } = welcome;
-        self.status.send_modify(|status| {
-            status.client_id = Some(client_id);
-            status.user = user;
-        });
-        self.handle_subscribed(now, None, channels);
+        self.identify(generation, client_id, user);
+        if let Some(link) = self.link(generation) {
+            link.welcomed = true;
+            let given = channels.into_iter().filter_map(|given| {
+                given.outcome.ok().map(|subscription| (given.channel, subscription.position))
+            });
+            link.given.extend(given);
+        }
         let input = Input::Welcome {
             generation,
             authenticated,
@@ -85,12 +109,28 @@ impl Core {
         Ok(())
     }
 
+    fn identify(&mut self, generation: u64, client_id: ByteString, user: Option<ByteString>) {
+        let Some(link) = self.link(generation) else { return };
+        link.client_id = Some(client_id.clone());
+        link.user = user.clone();
+        if generation == self.line.generation {
+            self.status.send_modify(|status| {
+                status.client_id = Some(client_id);
+                status.user = user;
+            });
+        }
+    }
+
     fn handle_message(&mut self, now: u64, generation: u64, message: Message) {
-        if let Some(id) = message.id()
-            && let Some(number) = number(id)
-            && let Some(what) = self.under_way.remove(&number)
+        if let Some(number) = message.id().and_then(number)
+            && let Some(what) =
+                self.link(generation).and_then(|link| link.under_way.remove(&number))
         {
             return self.handle_own_answer(now, generation, (number, what), message);
+        }
+        if generation != self.line.generation {
+            // A line that is not in use yet has nothing else to tell.
+            return;
         }
         match message {
             Message::Subscribed { id: None, channels } => {
@@ -102,13 +142,17 @@ impl Core {
             Message::Close { retry_after_ms: retry_after, .. } => {
                 self.handle_input(now, Input::Closing { generation, retry_after });
             }
+            Message::Drain { closes_in_ms, retry_after_ms: retry_after } => {
+                let closes_in = Some(closes_in_ms);
+                self.handle_input(now, Input::Drain { generation, closes_in, retry_after });
+            }
             Message::Publication(_)
             | Message::Unrecovered { .. }
             | Message::PresenceChange { .. }
             | Message::Typing { .. } => self.handle_channel_message(message),
             Message::Error { id: Some(id), failure } => {
                 if let Some(number) = number(&id) {
-                    self.queue.answer(number, Err(Error::from(failure)));
+                    self.queue.answer(now, number, Err(Error::from(failure)));
                 }
             }
             Message::Other { id, kind, data } if is_servers(id.as_ref()) => {
@@ -120,7 +164,7 @@ impl Core {
             }
             answer => {
                 if let Some(number) = answer.id().and_then(number) {
-                    self.queue.answer(number, Ok(answer));
+                    self.queue.answer(now, number, Ok(answer));
                 }
             }
         }
@@ -136,10 +180,7 @@ impl Core {
     ) {
         match (what, answer) {
             (UnderWay::Auth, Message::AuthSuccess { client_id, user, expires_at, .. }) => {
-                self.status.send_modify(|status| {
-                    status.client_id = Some(client_id);
-                    status.user = user;
-                });
+                self.identify(generation, client_id, user);
                 let expires_in = expires_at.map(until);
                 self.handle_input(now, Input::Authenticated { generation, expires_in });
             }

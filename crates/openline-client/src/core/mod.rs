@@ -14,7 +14,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytestring::ByteString;
-use openline_protocol::{ChannelName, Command, Data, Format, Id, Position, Request};
+use openline_protocol::close::NORMAL;
+use openline_protocol::{ChannelName, Command, Data, Format, Id, Request};
 use tokio::sync::watch;
 
 use crate::error::Error;
@@ -27,6 +28,8 @@ pub(crate) use channel::{Channel, Wanted};
 pub(crate) use inbox::Inbox;
 pub(crate) use line::{Frame, LineControl};
 pub(crate) use queue::Queue;
+
+use line::Link;
 
 /// Requests of the server that wait to be handled. Beyond that the oldest is not answered.
 const CALLS_MAX: usize = 64;
@@ -54,24 +57,31 @@ pub(crate) struct Core {
     token: Option<String>,
     /// Whether requests of the application go out.
     is_ready: bool,
-    welcomed: bool,
+    /// Whether a line of this client was ever welcomed.
+    had_line: bool,
     next_id: u64,
-    /// What belongs to this line alone, and goes before the queue.
-    control: VecDeque<Frame>,
-    /// What the answers to it are for.
-    under_way: HashMap<u64, UnderWay>,
+    /// The line that is in use or being opened, or the last one.
+    line: Link,
+    /// The one that is being opened beside it.
+    beside: Option<Link>,
+    /// The one that was left for it, for as long as it may still answer.
+    left: Option<Left>,
     pub(crate) queue: Queue,
     pub(crate) channels: HashMap<ChannelName, Channel>,
-    /// Channels that the server subscribed this line to by itself.
-    given: HashMap<ChannelName, Option<Position>>,
     /// What others are to see of this client in all channels.
     presence: Option<presence::Shown>,
     tasks: VecDeque<Task>,
     calls: VecDeque<Call>,
-    line: Arc<LineControl>,
     pub(crate) status: watch::Sender<Status>,
     /// Whether the last handle is gone.
     pub(crate) is_over: bool,
+}
+
+/// A line that was left for another.
+struct Left {
+    generation: u64,
+    control: Arc<LineControl>,
+    until: u64,
 }
 
 /// A request of the client's own, answered on the same line or never.
@@ -88,17 +98,16 @@ impl Core {
             format,
             token: None,
             is_ready: false,
-            welcomed: false,
+            had_line: false,
             next_id: 1,
-            control: VecDeque::new(),
-            under_way: HashMap::new(),
+            line: Link::default(),
+            beside: None,
+            left: None,
             queue: Queue::new(queue),
             channels: HashMap::new(),
-            given: HashMap::new(),
             presence: None,
             tasks: VecDeque::new(),
             calls: VecDeque::new(),
-            line: Arc::default(),
             status: watch::Sender::new(Status::idle()),
             is_over: false,
         }
@@ -107,12 +116,19 @@ impl Core {
     /// When [`Core::handle_time`] is to be called at the latest.
     pub(crate) fn deadline(&self) -> Option<u64> {
         let retries = self.channels.values().filter_map(Channel::retry_at).min();
-        [self.machine.deadline(), self.queue.deadline(), retries].into_iter().flatten().min()
+        let left = self.left.as_ref().map(|left| left.until);
+        [self.machine.deadline(), self.queue.deadline(), retries, left].into_iter().flatten().min()
     }
 
     pub(crate) fn handle_time(&mut self, now: u64) {
         self.handle_input(now, Input::Time);
         self.queue.expire(now);
+        if self.queue.release(now) {
+            self.line.control.wake.notify_one();
+        }
+        if self.left.as_ref().is_some_and(|left| now >= left.until) {
+            self.end_left();
+        }
         self.subscribe_again(now);
     }
 
@@ -138,43 +154,53 @@ impl Core {
         }
     }
 
+    /// Whether the client was connected before.
+    pub(crate) fn had_line(&self) -> bool {
+        self.had_line
+    }
+
     /// Tells the machine, and does what it wants.
     pub(crate) fn handle_input(&mut self, now: u64, input: Input) {
         for effect in self.machine.handle_input(now, input, &mut rand::random) {
-            self.apply(effect);
+            self.apply(now, effect);
         }
     }
 
-    fn apply(&mut self, effect: Effect) {
+    fn apply(&mut self, now: u64, effect: Effect) {
         match effect {
             Effect::AskToken { generation, why } => {
                 self.tasks.push_back(Task::AskToken { generation, why });
             }
             Effect::Open { generation } => {
-                self.welcomed = false;
-                self.line = Arc::default();
-                let control = self.line.clone();
+                let link = Link::new(generation);
+                let control = link.control.clone();
+                match self.machine.state() {
+                    State::Moving => self.beside = Some(link),
+                    _ => self.line = link,
+                }
                 self.tasks.push_back(Task::Open { generation, control });
             }
-            Effect::Auth { .. } => {
+            Effect::Auth { generation } => {
                 if let Some(token) = self.token.clone() {
-                    let _ = self.ask(Command::Auth { token }, UnderWay::Auth);
+                    self.ask_on(generation, Command::Auth { token }, UnderWay::Auth);
                 }
             }
             Effect::Ready { .. } => {
                 self.is_ready = true;
                 self.subscribe_all();
-                self.line.wake.notify_one();
+                self.line.control.wake.notify_one();
             }
             Effect::Unready { .. } => self.unready(),
+            Effect::Move { linger, .. } => self.move_over(now.saturating_add(linger)),
             Effect::Ping { .. } => {
                 let id = self.id();
                 self.control(Some(Id::from(id)), Command::Ping);
             }
-            Effect::Abandon { code, .. } => {
-                self.control.clear();
-                self.under_way.clear();
-                self.line.abandon(code);
+            Effect::Abandon { generation, code } => {
+                if let Some(link) = self.link(generation) {
+                    link.abandon(code);
+                }
+                self.beside.take_if(|beside| beside.generation == generation);
             }
             Effect::Status(said) => {
                 if said.state == State::Stopped {
@@ -182,19 +208,46 @@ impl Core {
                     let reason = said.reason.clone().unwrap_or_default();
                     self.settle(&Error::Stopped { code, reason });
                 }
-                self.status.send_modify(|status| status.update(said));
+                let Link { client_id, user, .. } = &self.line;
+                let who = (client_id.clone(), user.clone());
+                self.status.send_modify(|status| status.update(said, who));
             }
         }
     }
 
     fn unready(&mut self) {
+        self.end_left();
         self.is_ready = false;
-        self.control.clear();
-        self.under_way.clear();
-        self.given.clear();
         self.queue.unready();
         for channel in self.channels.values_mut() {
             channel.unready();
+        }
+    }
+
+    /// Goes on on the line beside. What the line before still brings of channels is not taken: they are
+    /// asked for here from where they are now, so it comes here again.
+    fn move_over(&mut self, until: u64) {
+        let Some(beside) = self.beside.take() else { return };
+        self.end_left();
+        let before = std::mem::replace(&mut self.line, beside);
+        let Link { generation, control, .. } = before;
+        self.left = Some(Left { generation, control, until });
+        self.queue.move_over();
+        for channel in self.channels.values_mut() {
+            channel.unready();
+        }
+        self.subscribe_all();
+        self.line.control.wake.notify_one();
+        if !self.queue.awaits_line_before() {
+            self.end_left();
+        }
+    }
+
+    /// Closes the line that was left. What it has not answered is lost.
+    fn end_left(&mut self) {
+        if let Some(left) = self.left.take() {
+            left.control.abandon(NORMAL);
+            self.queue.lose_line_before();
         }
     }
 
@@ -215,16 +268,21 @@ impl Core {
 
     /// Sends a request that belongs to this line. Returns its number.
     fn ask(&mut self, command: Command, what: UnderWay) -> u64 {
+        self.ask_on(self.line.generation, command, what)
+    }
+
+    fn ask_on(&mut self, generation: u64, command: Command, what: UnderWay) -> u64 {
         let id = self.id();
-        self.under_way.insert(id, what);
-        self.control(Some(Id::from(id)), command);
+        let frame = Frame::encode(self.format, &Request::new(Some(Id::from(id)), command));
+        if let Some(link) = self.link(generation) {
+            link.under_way.insert(id, what);
+            link.send(frame);
+        }
         id
     }
 
     fn control(&mut self, id: Option<Id>, command: Command) {
-        let frame = Frame::encode(self.format, &Request::new(id, command));
-        self.control.push_back(frame);
-        self.line.wake.notify_one();
+        self.line.send(Frame::encode(self.format, &Request::new(id, command)));
     }
 
     /// The error of a client that has stopped.

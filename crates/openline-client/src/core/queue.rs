@@ -20,12 +20,25 @@ pub(crate) struct Item {
     pub(crate) again: bool,
     pub(crate) expires_at: u64,
     pub(crate) reply: Reply,
+    /// Whether it was on a line at least once.
     sent: bool,
+    place: Place,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It waits for its turn.
+    Here,
+    /// It went out on the line, and its answer is awaited.
+    OnLine,
+    /// It went out on the line that was left for this one, which may still answer it.
+    OnLineBefore,
 }
 
 impl Item {
     pub(crate) fn new(frame: Frame, again: bool, expires_at: u64, reply: Reply) -> Self {
-        Self { frame, again, expires_at, reply, sent: false }
+        Self { frame, again, expires_at, reply, sent: false, place: Place::Here }
     }
 
     fn settle(self, result: Result<Message, Error>) {
@@ -40,8 +53,10 @@ pub(crate) struct Queue {
     items: BTreeMap<u64, Item>,
     expiries: BTreeSet<(u64, u64)>,
     bytes: usize,
-    /// What is below was sent on this line.
+    /// What is below was sent.
     next: u64,
+    /// Until when nothing goes out because the server is about to stop.
+    held_until: Option<u64>,
     /// Told whenever there is more room.
     pub(crate) room: Arc<Notify>,
 }
@@ -54,6 +69,7 @@ impl Queue {
             expiries: BTreeSet::new(),
             bytes: 0,
             next: 0,
+            held_until: None,
             room: Arc::default(),
         }
     }
@@ -95,12 +111,19 @@ impl Queue {
 
     /// The next message for the line.
     pub(crate) fn next(&mut self) -> Option<Frame> {
+        if self.held_until.is_some() {
+            return None;
+        }
         loop {
             let (&id, item) = self.items.range_mut(self.next..).next()?;
             self.next = id + 1;
+            if item.place != Place::Here {
+                continue;
+            }
             // A publish goes out even if nobody waits for its answer.
             if item.again || !item.reply.is_closed() {
                 item.sent = true;
+                item.place = Place::OnLine;
                 return Some(item.frame.clone());
             }
             self.remove(id);
@@ -108,28 +131,75 @@ impl Queue {
     }
 
     /// The answer to a message came.
-    pub(crate) fn answer(&mut self, id: u64, result: Result<Message, Error>) {
-        if let Some(item) = self.remove(id) {
-            item.settle(result);
+    pub(crate) fn answer(&mut self, now: u64, id: u64, result: Result<Message, Error>) {
+        match self.items.get_mut(&id) {
+            Some(item) if item.again && is_shutting_down(&result) => {
+                // It goes out again, before all that is newer, on the next line, or on this one if the
+                // server goes on after all.
+                item.place = Place::Here;
+                self.next = self.next.min(id);
+                let retry_after = result.err().and_then(|error| match error {
+                    Error::Server(failure) => failure.retry_after_ms,
+                    _ => None,
+                });
+                self.held_until = Some(now.saturating_add(retry_after.unwrap_or(HOLD_MS)));
+            }
+            _ => self.settle_one(id, result),
         }
+    }
+
+    /// The line that was left for this one has answered. What went out again is answered by this one.
+    pub(crate) fn answer_before(&mut self, id: u64, result: Result<Message, Error>) {
+        if self.items.get(&id).is_some_and(|item| item.place == Place::OnLineBefore) {
+            self.settle_one(id, result);
+        }
+    }
+
+    /// There is another line: what may go out again waits for it, in its order. The rest may still be
+    /// answered by the line before.
+    pub(crate) fn move_over(&mut self) {
+        self.next = 0;
+        self.held_until = None;
+        for item in self.items.values_mut().filter(|item| item.place == Place::OnLine) {
+            item.place = if item.again { Place::Here } else { Place::OnLineBefore };
+        }
+    }
+
+    /// Whether an answer of the line before is awaited.
+    pub(crate) fn awaits_line_before(&self) -> bool {
+        self.items.values().any(|item| item.place == Place::OnLineBefore)
+    }
+
+    /// The line before is gone.
+    pub(crate) fn lose_line_before(&mut self) {
+        self.lose(|item| item.place == Place::OnLineBefore);
     }
 
     /// The line is gone: what may go out again waits, in its order, for the next.
     pub(crate) fn unready(&mut self) {
-        self.next = 0;
-        let lost: Vec<u64> = self
-            .items
-            .iter()
-            .filter(|(_, item)| item.sent && !item.again)
-            .map(|(id, _)| *id)
-            .collect();
-        for id in lost {
-            self.answer(id, Err(Error::ConnectionLost));
+        self.lose(|item| item.place != Place::Here && !item.again);
+        self.move_over();
+    }
+
+    fn lose(&mut self, is_lost: impl Fn(&Item) -> bool) {
+        let lost = self.items.iter().filter(|(_, item)| is_lost(item));
+        for id in lost.map(|(id, _)| *id).collect::<Vec<u64>>() {
+            self.settle_one(id, Err(Error::ConnectionLost));
         }
     }
 
     pub(crate) fn deadline(&self) -> Option<u64> {
-        self.expiries.first().map(|(at, _)| *at)
+        let expiry = self.expiries.first().map(|(at, _)| *at);
+        [expiry, self.held_until].into_iter().flatten().min()
+    }
+
+    /// Lets go what was held back until now. True if there is something for the line.
+    pub(crate) fn release(&mut self, now: u64) -> bool {
+        let is_due = self.held_until.is_some_and(|until| now >= until);
+        if is_due {
+            self.held_until = None;
+        }
+        is_due
     }
 
     pub(crate) fn expire(&mut self, now: u64) {
@@ -145,12 +215,19 @@ impl Queue {
     /// Nothing will be answered any more.
     pub(crate) fn settle(&mut self, error: &Error) {
         self.next = 0;
+        self.held_until = None;
         self.bytes = 0;
         self.expiries.clear();
         for (_, item) in std::mem::take(&mut self.items) {
             item.settle(Err(error.clone()));
         }
         self.room.notify_waiters();
+    }
+
+    fn settle_one(&mut self, id: u64, result: Result<Message, Error>) {
+        if let Some(item) = self.remove(id) {
+            item.settle(result);
+        }
     }
 
     fn remove(&mut self, id: u64) -> Option<Item> {
@@ -160,4 +237,11 @@ impl Queue {
         self.room.notify_one();
         Some(item)
     }
+}
+
+/// For how long nothing is sent after the server said that it is about to stop, if it did not say how long.
+const HOLD_MS: u64 = 1_000;
+
+fn is_shutting_down(result: &Result<Message, Error>) -> bool {
+    matches!(result, Err(Error::Server(failure)) if failure.code == "shutting_down")
 }

@@ -1,6 +1,6 @@
 //! Failures: whether to come back after one, and when.
 
-use openline_protocol::close::{Policy, policy};
+use openline_protocol::close::{DUPLICATE, Policy, policy};
 
 use super::{Cause, Event, Machine, Turn, Why};
 
@@ -8,7 +8,13 @@ impl Machine {
     /// The line ended with a code, or is taken to have.
     pub(super) fn closed(&mut self, mut cause: Cause, turn: &mut Turn<'_>) {
         self.forget_failures(turn.now);
+        // A server that wants one line of each user ends the one before for the one beside it.
+        let is_displaced = cause.code == DUPLICATE;
         match policy(Some(cause.code)) {
+            policy if self.beside.is_some() && (policy != Policy::Stop || is_displaced) => {
+                turn.cause = cause;
+                self.take(Event::Left, turn);
+            }
             Policy::Stop => {
                 turn.cause = cause;
                 self.take(Event::Refused, turn);

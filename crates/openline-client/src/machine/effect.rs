@@ -16,6 +16,9 @@ pub enum Effect {
     Ready { generation: u64 },
     /// What was under way on the line is to be set aside.
     Unready { generation: u64 },
+    /// Requests and subscriptions go on on the line of this generation. The one they come from is
+    /// closed with 1000 when it has answered, or this many milliseconds later.
+    Move { generation: u64, from: u64, linger: u64 },
     /// Ask the server for a sign of life.
     Ping { generation: u64 },
     /// Close the line with this code, and listen to it no more.

@@ -33,6 +33,8 @@ pub enum Input {
     Heard { generation: u64, retry_spread: Option<u64> },
     /// The server's message `close` came.
     Closing { generation: u64, retry_after: Option<u64> },
+    /// The server's push `drain` came.
+    Drain { generation: u64, closes_in: Option<u64>, retry_after: Option<u64> },
     /// The line has ended.
     Closed { generation: u64, code: u16, reason: String },
     /// The line may be dead without a word.
@@ -76,6 +78,7 @@ impl Input {
             | Self::AuthFailed { generation, .. }
             | Self::Heard { generation, .. }
             | Self::Closing { generation, .. }
+            | Self::Drain { generation, .. }
             | Self::Closed { generation, .. } => (*generation, About::Line),
         }
     }

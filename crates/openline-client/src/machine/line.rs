@@ -8,12 +8,12 @@ const PING_INTERVAL_MS: u64 = 25_000;
 /// What is known of a line. It begins anew with each generation.
 #[derive(Debug, Default)]
 pub(super) struct Line {
+    pub(super) generation: u64,
     /// Whether a transport was opened and has not ended by itself.
     pub(super) is_open: bool,
     /// Whether a token was asked for and not given yet.
     pub(super) is_asked: bool,
     pub(super) has_token: bool,
-    pub(super) ping_interval: Option<u64>,
     /// When the line went online.
     pub(super) online_since: Option<u64>,
     pub(super) heard_at: u64,
@@ -25,8 +25,22 @@ pub(super) struct Line {
     pub(super) asked_again: bool,
     /// When a new token is to be asked for.
     pub(super) aging_at: Option<u64>,
-    /// What the server said in `close`.
+    /// What the server said in `close`, or in `drain`.
     pub(super) retry_after: Option<u64>,
+    /// When the server closes it, as it said in `drain`.
+    pub(super) ends_at: u64,
+}
+
+impl Line {
+    pub(super) fn new(generation: u64) -> Self {
+        Self { generation, ..Self::default() }
+    }
+
+    fn abandon(&mut self, code: u16, effects: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.is_open) {
+            effects.push(Effect::Abandon { generation: self.generation, code });
+        }
+    }
 }
 
 impl Machine {
@@ -34,7 +48,7 @@ impl Machine {
     pub(super) fn take(&mut self, event: Event, turn: &mut Turn<'_>) {
         let Some((to, acts)) = (self.table)(self.state, event) else { return };
         let was_open = self.is_open();
-        if !matches!(to, State::Online | State::Probing) {
+        if !is_open(to) {
             self.forget_failures(turn.now);
         }
         if event == Event::Lost {
@@ -62,36 +76,59 @@ impl Machine {
     fn act(&mut self, act: Act, event: Event, was_open: bool, turn: &mut Turn<'_>) {
         match act {
             Act::OpenGeneration => {
-                self.generation += 1;
-                self.line = Line::default();
+                self.line = Line::new(self.next_generation());
                 turn.is_news = true;
+            }
+            Act::OpenBeside => {
+                self.line.is_asked = false;
+                self.line.aging_at = None;
+                self.beside = Some(Line::new(self.next_generation()));
+                self.moved_at = Some(turn.now);
             }
             Act::AskToken => {
                 let asked = std::mem::replace(&mut self.why, Why::Connect);
                 let why = if event == Event::Aging { Why::Refresh } else { asked };
-                self.line.is_asked = true;
-                self.line.aging_at = None;
-                turn.effects.push(Effect::AskToken { generation: self.generation, why });
+                let line = self.newest();
+                line.is_asked = true;
+                line.aging_at = None;
+                turn.effects.push(Effect::AskToken { generation: line.generation, why });
             }
             Act::Open => {
-                self.line.is_open = true;
-                turn.effects.push(Effect::Open { generation: self.generation });
+                let line = self.newest();
+                line.is_open = true;
+                turn.effects.push(Effect::Open { generation: line.generation });
             }
-            Act::SendAuth => turn.effects.push(Effect::Auth { generation: self.generation }),
-            Act::Ready => turn.effects.push(Effect::Ready { generation: self.generation }),
-            Act::Unready => turn.effects.push(Effect::Unready { generation: self.generation }),
+            Act::SendAuth => {
+                turn.effects.push(Effect::Auth { generation: self.newest().generation });
+            }
+            Act::Ready => turn.effects.push(Effect::Ready { generation: self.line.generation }),
+            Act::Unready => {
+                turn.effects.push(Effect::Unready { generation: self.line.generation });
+            }
+            Act::Move => self.move_over(turn),
+            Act::Adopt => {
+                if let Some(beside) = self.beside.take() {
+                    self.line = beside;
+                }
+            }
+            Act::Drop => {
+                if let Some(mut beside) = self.beside.take() {
+                    beside.abandon(ABANDONED, &mut turn.effects);
+                }
+            }
             Act::Ping => {
                 self.wait_for_sign(event, turn.now);
-                turn.effects.push(Effect::Ping { generation: self.generation });
+                turn.effects.push(Effect::Ping { generation: self.line.generation });
             }
             Act::Abandon => {
-                if std::mem::take(&mut self.line.is_open) {
-                    let code = match event {
-                        Event::Stop => 1000,
-                        Event::Frozen => 1001,
-                        _ => ABANDONED,
-                    };
-                    turn.effects.push(Effect::Abandon { generation: self.generation, code });
+                let code = match event {
+                    Event::Stop => 1000,
+                    Event::Frozen => 1001,
+                    _ => ABANDONED,
+                };
+                self.line.abandon(code, &mut turn.effects);
+                if let Some(mut beside) = self.beside.take() {
+                    beside.abandon(code, &mut turn.effects);
                 }
             }
             Act::BackOff => self.back_off(was_open, turn),
@@ -100,6 +137,26 @@ impl Machine {
                 turn.is_news = true;
             }
         }
+    }
+
+    fn move_over(&mut self, turn: &mut Turn<'_>) {
+        let Some(beside) = self.beside.take() else { return };
+        self.forget_failures(turn.now);
+        let from = std::mem::replace(&mut self.line, beside);
+        let linger = from.ends_at.saturating_sub(turn.now).min(LINGER_MS);
+        let (generation, from) = (self.line.generation, from.generation);
+        turn.is_news = true;
+        turn.effects.push(Effect::Move { generation, from, linger });
+    }
+
+    fn next_generation(&mut self) -> u64 {
+        self.generation += 1;
+        self.generation
+    }
+
+    /// The line that is being opened, or the only one.
+    pub(super) fn newest(&mut self) -> &mut Line {
+        self.beside.as_mut().unwrap_or(&mut self.line)
     }
 
     /// Somebody who wakes it again and again does not put off the end of a dead line.
@@ -122,6 +179,10 @@ impl Machine {
                 self.line.phase_ends_at = now + self.options.connect_timeout;
             }
             State::Authenticating => self.line.phase_ends_at = now + self.options.connect_timeout,
+            State::Moving | State::Proving if from != to => {
+                self.newest().phase_ends_at = now + self.options.connect_timeout;
+            }
+            State::Online if event == Event::Missed => self.line.heard_at = now,
             State::Online if !matches!(from, State::Online | State::Probing) => {
                 self.line.online_since = Some(now);
                 self.line.heard_at = now;
@@ -134,19 +195,25 @@ impl Machine {
         }
     }
 
+    /// Whether there is a line to speak on.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.state, State::Online | State::Probing)
+        is_open(self.state)
+    }
+
+    /// Whether there is a line, and none beside it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_open() && self.beside.is_none()
     }
 
     /// A token that is known to run out is renewed when nine tenths of its time are over, and not at once.
     pub(super) fn expires(&mut self, expires_in: Option<u64>, now: u64) {
         let known = expires_in.filter(|time| *time > 0);
         let after = known.map(|time| (time - time.div_ceil(10)).max(RENEWAL_RETRY_MS));
-        self.line.aging_at = after.map(|after| now.saturating_add(after));
+        self.newest().aging_at = after.map(|after| now.saturating_add(after));
     }
 
     pub(super) fn quiet_at(&self) -> u64 {
-        let interval = self.options.heartbeat_interval.or(self.line.ping_interval);
+        let interval = self.options.heartbeat_interval.or(self.ping_interval);
         self.line.heard_at + interval.unwrap_or(PING_INTERVAL_MS)
     }
 
@@ -155,5 +222,11 @@ impl Machine {
     }
 }
 
+fn is_open(state: State) -> bool {
+    matches!(state, State::Online | State::Probing | State::Moving | State::Proving)
+}
+
+/// How long a line that was moved from may take to answer.
+pub(super) const LINGER_MS: u64 = 5_000;
 /// A code that no server sends: the line was given up from here.
 const ABANDONED: u16 = 4900;

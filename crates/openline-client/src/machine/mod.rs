@@ -14,7 +14,7 @@ mod states;
 mod traces;
 
 use input::About;
-use line::Line;
+use line::{LINGER_MS, Line};
 use openline_protocol::close::{INVALID_AUTH, SESSION_EXPIRED};
 
 pub use effect::{Effect, Status, Why};
@@ -35,8 +35,15 @@ pub struct Machine {
     options: Options,
     table: Table,
     state: State,
+    /// That of the newest line.
     generation: u64,
     line: Line,
+    /// The one that is opened beside it, while it moves.
+    beside: Option<Line>,
+    /// When it last began to move.
+    moved_at: Option<u64>,
+    /// `pingInterval` of the last welcome.
+    ping_interval: Option<u64>,
     /// Failures in a row.
     attempt: u32,
     /// `retrySpread` as last heard.
@@ -92,6 +99,9 @@ impl Machine {
             state: State::Idle,
             generation: 0,
             line: Line::default(),
+            beside: None,
+            moved_at: None,
+            ping_interval: None,
             attempt: 0,
             spread: None,
             due_at: 0,
@@ -108,7 +118,7 @@ impl Machine {
         self.state
     }
 
-    /// The number of the present generation; 0 before the first.
+    /// The number of the newest generation; 0 before the first.
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -120,6 +130,7 @@ impl Machine {
             State::Connecting | State::Authenticating => Some(self.line.phase_ends_at),
             State::Online => Some(self.quiet_at().min(self.aging_at())),
             State::Probing => Some(self.line.phase_ends_at.min(self.aging_at())),
+            State::Moving | State::Proving => self.beside.as_ref().map(|line| line.phase_ends_at),
             State::Waiting => (!self.on_hold).then_some(self.due_at),
         }
     }
@@ -138,9 +149,9 @@ impl Machine {
         if !self.concerns(&input) {
             return turn.effects;
         }
-        let before = self.state;
+        let before = self.told_state();
         self.classify(input, &mut turn);
-        if self.state != before || turn.is_news {
+        if self.told_state() != before || turn.is_news {
             turn.effects.push(Effect::Status(self.status(turn.delay, turn.cause)));
         }
         turn.effects
@@ -149,23 +160,58 @@ impl Machine {
     /// Whether somebody waits for this answer, and listens to this line.
     fn concerns(&mut self, input: &Input) -> bool {
         let (generation, about) = input.about();
-        match about {
-            About::Nothing => true,
-            About::Token => {
-                generation == self.generation && std::mem::take(&mut self.line.is_asked)
+        let of = |line: &Line| line.is_open && line.generation == generation;
+        match (about, &self.beside) {
+            (About::Nothing, _) => true,
+            (About::Token, _) => {
+                let line = self.newest();
+                generation == line.generation && std::mem::take(&mut line.is_asked)
             }
-            About::Line => generation == self.generation && self.line.is_open,
+            (About::Line, None) => of(&self.line),
+            // While it moves, the line in use is only watched for its end, and the other has none to come.
+            (About::Line, Some(beside)) => match input {
+                Input::Closed { .. } => of(&self.line) || of(beside),
+                Input::Closing { .. } => of(&self.line),
+                Input::Drain { .. } => false,
+                _ => of(beside),
+            },
+        }
+    }
+
+    /// Whether the line beside the one in use could not be had. Then nothing else is to be made of it.
+    fn is_missed(&mut self, input: &Input) -> bool {
+        let Some(beside) = &mut self.beside else { return false };
+        match input {
+            Input::TokenFailed { .. } | Input::TokenRefused { .. } | Input::AuthFailed { .. } => {
+                true
+            }
+            Input::Closed { generation, .. } if *generation == beside.generation => {
+                beside.is_open = false;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// What the application is told: that it moves is nothing to it, as long as it has a line.
+    fn told_state(&self) -> State {
+        match self.state {
+            State::Moving | State::Proving => State::Online,
+            state => state,
         }
     }
 
     fn status(&self, delay: Option<u64>, cause: Cause) -> Status {
-        let told = matches!(self.state, State::Waiting | State::Stopped).then_some(cause);
+        let told = Some(cause).filter(|cause| cause.code != 0);
         let (code, reason) = told.map(|cause| (cause.code, cause.reason)).unzip();
-        Status { state: self.state, attempt: self.attempt, delay, code, reason }
+        Status { state: self.told_state(), attempt: self.attempt, delay, code, reason }
     }
 
     /// Gives the input the name of an event.
     fn classify(&mut self, input: Input, turn: &mut Turn<'_>) {
+        if self.is_missed(&input) {
+            return self.take(Event::Missed, turn);
+        }
         match input {
             Input::Start => self.start(turn),
             Input::Stop => {
@@ -174,7 +220,7 @@ impl Machine {
             }
             Input::Token { given, .. } => self.token(given, turn),
             Input::TokenFailed { reason, .. } => {
-                if self.is_open() {
+                if self.is_settled() {
                     self.line.aging_at = Some(turn.now + RENEWAL_RETRY_MS);
                 } else {
                     self.fail(Cause::new(1006, reason), turn);
@@ -187,17 +233,17 @@ impl Machine {
             Input::Opened { .. } => {}
             Input::Welcome { authenticated, ping_interval, retry_spread, expires_in, .. } => {
                 self.hear_spread(retry_spread);
-                if self.state != State::Connecting {
+                if !matches!(self.state, State::Connecting | State::Moving) {
                     return;
                 }
-                self.line.ping_interval = ping_interval.filter(|time| *time > 0);
+                self.ping_interval = ping_interval.filter(|time| *time > 0);
                 self.expires(expires_in, turn.now);
-                let challenged = self.line.has_token && !authenticated;
+                let challenged = self.newest().has_token && !authenticated;
                 self.take(if challenged { Event::Challenged } else { Event::Welcomed }, turn);
             }
             Input::Authenticated { expires_in, .. } => {
                 self.take(Event::Authenticated, turn);
-                if self.is_open() {
+                if self.is_settled() {
                     self.expires(expires_in, turn.now);
                 }
             }
@@ -209,6 +255,9 @@ impl Machine {
             }
             Input::Closing { retry_after, .. } => {
                 self.line.retry_after = retry_after.or(self.line.retry_after);
+            }
+            Input::Drain { closes_in, retry_after, .. } => {
+                self.drain(closes_in, retry_after, turn);
             }
             Input::Closed { code, reason, .. } => {
                 self.line.is_open = false;
@@ -238,9 +287,19 @@ impl Machine {
         self.spread = spread.filter(|time| *time > 0).or(self.spread);
     }
 
+    /// Moves at most once in the time in which a line becomes stable, or servers could chase it about.
+    fn drain(&mut self, closes_in: Option<u64>, retry_after: Option<u64>, turn: &mut Turn<'_>) {
+        self.line.retry_after = retry_after.or(self.line.retry_after);
+        self.line.ends_at = turn.now.saturating_add(closes_in.unwrap_or(LINGER_MS));
+        let soon = |at: u64| turn.now < at + self.options.stable_after;
+        if !self.moved_at.is_some_and(soon) {
+            self.take(Event::Draining, turn);
+        }
+    }
+
     fn token(&mut self, given: bool, turn: &mut Turn<'_>) {
-        if !self.is_open() {
-            self.line.has_token = given;
+        if !self.is_settled() {
+            self.newest().has_token = given;
         } else if !given {
             return;
         }
@@ -289,6 +348,13 @@ impl Machine {
                 }
                 self.age(turn);
             }
+            State::Moving | State::Proving => {
+                let ended_at = self.newest().phase_ends_at;
+                self.take(Event::Missed, turn);
+                if turn.now > ended_at + SLEPT_MS {
+                    self.take(Event::Woken, turn);
+                }
+            }
             State::Probing if turn.now < self.line.phase_ends_at => self.age(turn),
             State::Probing => {
                 let slept = turn.now > self.line.phase_ends_at + SLEPT_MS;
@@ -304,7 +370,7 @@ impl Machine {
     }
 
     fn age(&mut self, turn: &mut Turn<'_>) {
-        if self.is_open() && turn.now >= self.aging_at() {
+        if self.is_settled() && turn.now >= self.aging_at() {
             self.take(Event::Aging, turn);
         }
     }

@@ -15,6 +15,11 @@ pub enum State {
     Online,
     /// The line is open, but a sign of life is awaited before it is trusted.
     Probing,
+    /// The line is open and soon to end; another is opened beside it, and its welcome awaited. To
+    /// the application this is `online`.
+    Moving,
+    /// As `moving`, and the server of the line beside looks at the token.
+    Proving,
     /// There is no line; the next attempt has its time.
     Waiting,
     /// There is no line, and none will be opened before the application starts again.
@@ -29,6 +34,8 @@ impl State {
         Self::Authenticating,
         Self::Online,
         Self::Probing,
+        Self::Moving,
+        Self::Proving,
         Self::Waiting,
         Self::Stopped,
     ];
@@ -41,6 +48,8 @@ impl State {
             Self::Authenticating => "authenticating",
             Self::Online => "online",
             Self::Probing => "probing",
+            Self::Moving => "moving",
+            Self::Proving => "proving",
             Self::Waiting => "waiting",
             Self::Stopped => "stopped",
         }
@@ -71,6 +80,12 @@ pub enum Event {
     Woken,
     /// The token runs out soon.
     Aging,
+    /// The server says that the line is soon to end.
+    Draining,
+    /// The line beside the one in use could not be had.
+    Missed,
+    /// The line ended before the one beside it could be used.
+    Left,
     /// The line or the attempt failed and is to be tried again.
     Lost,
     /// The token ran out, and a fresh one was not tried yet.
@@ -99,6 +114,9 @@ impl Event {
         Self::Quiet,
         Self::Woken,
         Self::Aging,
+        Self::Draining,
+        Self::Missed,
+        Self::Left,
         Self::Lost,
         Self::Expired,
         Self::Refused,
@@ -120,6 +138,9 @@ impl Event {
             Self::Quiet => "quiet",
             Self::Woken => "woken",
             Self::Aging => "aging",
+            Self::Draining => "draining",
+            Self::Missed => "missed",
+            Self::Left => "left",
             Self::Lost => "lost",
             Self::Expired => "expired",
             Self::Refused => "refused",
@@ -135,6 +156,8 @@ impl Event {
 pub enum Act {
     /// A new generation begins: what earlier lines still say is ignored.
     OpenGeneration,
+    /// A new generation begins beside that of the line, which stays in use.
+    OpenBeside,
     /// The application is asked for a token, and is told why.
     AskToken,
     /// A transport is opened.
@@ -147,8 +170,15 @@ pub enum Act {
     Unready,
     /// A sign of life is asked for.
     Ping,
-    /// The line is closed from here and not listened to any more.
+    /// Each line that is open is closed from here and not listened to any more.
     Abandon,
+    /// The line beside becomes the line: requests and subscriptions go on there, and the one before
+    /// is closed when it has answered.
+    Move,
+    /// The line beside becomes the line that is being opened.
+    Adopt,
+    /// The line beside is closed from here and not listened to any more.
+    Drop,
     /// The time of the next attempt is drawn.
     BackOff,
     /// There is no next attempt until the page is brought back.
@@ -159,6 +189,7 @@ impl Act {
     /// All there are.
     pub const ALL: &[Self] = &[
         Self::OpenGeneration,
+        Self::OpenBeside,
         Self::AskToken,
         Self::Open,
         Self::SendAuth,
@@ -166,6 +197,9 @@ impl Act {
         Self::Unready,
         Self::Ping,
         Self::Abandon,
+        Self::Move,
+        Self::Adopt,
+        Self::Drop,
         Self::BackOff,
         Self::Hold,
     ];
@@ -174,6 +208,7 @@ impl Act {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OpenGeneration => "open_generation",
+            Self::OpenBeside => "open_beside",
             Self::AskToken => "ask_token",
             Self::Open => "open",
             Self::SendAuth => "send_auth",
@@ -181,6 +216,9 @@ impl Act {
             Self::Unready => "unready",
             Self::Ping => "ping",
             Self::Abandon => "abandon",
+            Self::Move => "move",
+            Self::Adopt => "adopt",
+            Self::Drop => "drop",
             Self::BackOff => "back_off",
             Self::Hold => "hold",
         }
@@ -195,6 +233,8 @@ pub const fn transition(from: State, event: Event) -> Option<(State, &'static [A
         State::Authenticating => from_authenticating(event),
         State::Online => from_online(event),
         State::Probing => from_probing(event),
+        State::Moving => from_moving(event),
+        State::Proving => from_proving(event),
         State::Waiting => from_waiting(event),
         State::Stopped => from_stopped(event),
     }
@@ -244,6 +284,7 @@ const fn from_online(event: Event) -> Option<(State, &'static [Act])> {
         Event::Quiet => (State::Probing, &[Act::Ping]),
         Event::Woken => (State::Probing, &[Act::Ping]),
         Event::Aging => (State::Online, &[Act::AskToken]),
+        Event::Draining => (State::Moving, &[Act::OpenBeside, Act::AskToken]),
         Event::Lost => (State::Waiting, &[Act::Unready, Act::Abandon, Act::BackOff]),
         Event::Expired => {
             (State::Connecting, &[Act::Unready, Act::Abandon, Act::OpenGeneration, Act::AskToken])
@@ -266,6 +307,34 @@ const fn from_probing(event: Event) -> Option<(State, &'static [Act])> {
         Event::Expired => {
             (State::Connecting, &[Act::Unready, Act::Abandon, Act::OpenGeneration, Act::AskToken])
         }
+        Event::Refused => (State::Stopped, &[Act::Unready, Act::Abandon]),
+        Event::Frozen => (State::Waiting, &[Act::Unready, Act::Abandon, Act::Hold]),
+        _ => return None,
+    };
+    Some((to, acts))
+}
+
+const fn from_moving(event: Event) -> Option<(State, &'static [Act])> {
+    let (to, acts): (State, &[Act]) = match event {
+        Event::Stop => (State::Stopped, &[Act::Unready, Act::Abandon]),
+        Event::Token => (State::Moving, &[Act::Open]),
+        Event::Welcomed => (State::Online, &[Act::Move]),
+        Event::Challenged => (State::Proving, &[Act::SendAuth]),
+        Event::Missed => (State::Online, &[Act::Drop]),
+        Event::Left => (State::Connecting, &[Act::Unready, Act::Adopt]),
+        Event::Refused => (State::Stopped, &[Act::Unready, Act::Abandon]),
+        Event::Frozen => (State::Waiting, &[Act::Unready, Act::Abandon, Act::Hold]),
+        _ => return None,
+    };
+    Some((to, acts))
+}
+
+const fn from_proving(event: Event) -> Option<(State, &'static [Act])> {
+    let (to, acts): (State, &[Act]) = match event {
+        Event::Stop => (State::Stopped, &[Act::Unready, Act::Abandon]),
+        Event::Authenticated => (State::Online, &[Act::Move]),
+        Event::Missed => (State::Online, &[Act::Drop]),
+        Event::Left => (State::Authenticating, &[Act::Unready, Act::Adopt]),
         Event::Refused => (State::Stopped, &[Act::Unready, Act::Abandon]),
         Event::Frozen => (State::Waiting, &[Act::Unready, Act::Abandon, Act::Hold]),
         _ => return None,

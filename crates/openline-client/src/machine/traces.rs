@@ -139,6 +139,9 @@ fn input(input: &Value) -> Input {
         Input::Heard { generation, retry_spread: number("retrySpread") }
     } else if let Some(generation) = of("closing") {
         Input::Closing { generation, retry_after: number("retryAfter") }
+    } else if let Some(generation) = of("drain") {
+        let (closes_in, retry_after) = (number("closesIn"), number("retryAfter"));
+        Input::Drain { generation, closes_in, retry_after }
     } else if let Some(generation) = of("closed") {
         let code = u16::try_from(number("code").unwrap()).unwrap();
         Input::Closed { generation, code, reason: text("reason") }
@@ -161,6 +164,9 @@ fn effect(effect: &Effect) -> Value {
         Effect::Auth { generation } => json!({"auth": generation}),
         Effect::Ready { generation } => json!({"ready": generation}),
         Effect::Unready { generation } => json!({"unready": generation}),
+        Effect::Move { generation, from, linger } => {
+            json!({"move": generation, "from": from, "linger": linger})
+        }
         Effect::Ping { generation } => json!({"ping": generation}),
         Effect::Abandon { generation, code } => json!({"abandon": generation, "code": code}),
         Effect::Status(Status { state, attempt, delay, code, reason }) => {

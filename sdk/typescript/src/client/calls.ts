@@ -18,7 +18,7 @@ const REQUEST_TIMEOUT = 10_000;
 export function addCalls(core: Core, { messagesMax = 1000, bytesMax = 1 << 20, ageMax = 60_000, overflow = "reject" }: ClientOptions["queue"] = {}): Calling {
   const { client, conform } = core;
   const queue = createQueue({ messagesMax, bytesMax, overflow }, core);
-  core.parts.push({ online: queue.flush, unready: queue.cut, answer: queue.answer, stopped: queue.fail });
+  core.parts.push({ online: queue.flush, unready: queue.cut, left: queue.left, answer: queue.answer, stopped: queue.fail });
 
   const call: Calling["call"] = (message, { timeout = REQUEST_TIMEOUT, ...how } = {}) => queue.add(message, { timeout, ...how }).answer;
 

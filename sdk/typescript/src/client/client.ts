@@ -36,7 +36,7 @@ export interface Queued {
 
 /** The events of every client. An application's own type of one of these names is told by `message` alone. */
 export interface ClientEvents {
-  /** The line can be used. `reconnected`: it is not the first. */
+  /** The line can be used. `reconnected`: it is not the first. Without `disconnected` before it: the client moved to it from another. */
   connected: { clientId: string; user?: string; reconnected: boolean };
   /** The line cannot be used any more, or the client has stopped. */
   disconnected: { code: number; reason: string; willRetry: boolean };

@@ -17,7 +17,10 @@ export interface Part {
   ready?(): void;
   /** The line can be used: for the first time, or again after a doubt. */
   online?(): void;
-  unready?(): void;
+  /** The line has ended; with `moves`, for another that is ready: this one may still answer until `left`. True if it is to. */
+  unready?(moves?: boolean): boolean | void;
+  /** That one has answered, or ended. */
+  left?(answer?: Message): void;
   /** A message with an id. True if this part has asked for it. */
   answer?(message: Message): boolean;
   /** A message that answers nothing. True if it is this part's business. */
@@ -134,7 +137,7 @@ export function createCore(options: ClientOptions<any>): Core {
       telling = false;
     }
   };
-  const tellParts = (what: "ready" | "online" | "unready" | "stopped"): void => parts.forEach((part) => part[what]?.(stop!));
+  const tellParts = (what: "ready" | "online" | "stopped"): void => parts.forEach((part) => part[what]?.(stop!));
   const emit = (type: string, data: unknown): void => core.later(() => events.emit(type, data));
 
   const line = createLine({ url: options.url, auth: options.auth }, options.transports ?? [websocket()], codec, environment, {
@@ -154,7 +157,8 @@ export function createCore(options: ClientOptions<any>): Core {
       tellParts("ready");
       emit("connected", { ...line.who, reconnected: lines++ > 0 });
     },
-    unready: () => tellParts("unready"),
+    unready: (moves) => parts.map((part) => part.unready?.(moves)).includes(true),
+    left: (answer) => parts.forEach((part) => part.left?.(answer)),
     status({ status: state, ...rest }) {
       const { attempt, delay, code, reason } = rest;
       const isStopped = state === "stopped";
@@ -172,7 +176,7 @@ export function createCore(options: ClientOptions<any>): Core {
       });
       if (wasReady ? state !== "online" && state !== "probing" : isStopped) {
         wasReady = false;
-        emit("disconnected", { code: code ?? 4000, reason: reason ?? "the token expired", willRetry: !isStopped });
+        emit("disconnected", { code, reason, willRetry: !isStopped });
       }
       if (state === "online") {
         tellParts("online");

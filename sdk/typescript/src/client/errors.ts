@@ -31,20 +31,24 @@ export class ClientError extends Error {
   readonly retryAfter: number | undefined;
   /** Whether the same may succeed later without being changed. */
   readonly retryable: boolean;
+  /** What the application says besides, if the error is one of its own. */
+  readonly data: unknown;
 
-  constructor(code: ClientErrorCode, message: string, more: { retryAfter?: number | undefined; retryable?: boolean; cause?: unknown } = {}) {
+  constructor(code: ClientErrorCode, message: string, more: { retryAfter?: number | undefined; retryable?: boolean; data?: unknown; cause?: unknown } = {}) {
     super(message, more);
     this.code = code;
     this.retryAfter = more.retryAfter;
     this.retryable = !!more.retryable;
+    this.data = more.data;
   }
 }
 
 /** The error that a message of the server tells. */
-export function serverError({ code, message, error, retryAfter }: Message | Record<string, unknown>): ClientError {
+export function serverError({ code, message, error, retryAfter, data }: Message | Record<string, unknown>): ClientError {
   return new ClientError(code as string, (message ?? error) as string, {
     retryAfter: retryAfter as number | undefined,
     retryable: RETRYABLE.has(code as string),
+    data,
   });
 }
 

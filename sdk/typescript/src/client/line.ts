@@ -14,7 +14,10 @@ export interface LineEvents {
   done(): void;
   /** Requests may go out. */
   ready(): void;
-  unready(): void;
+  /** The line has ended; with `moves` it is left for another, but may still answer until `left`. True if it is to. */
+  unready(moves?: boolean): boolean;
+  /** The line that was left has answered, or ended. */
+  left(answer?: Message): void;
   status(status: StatusEffect): void;
   /** A message that is not the line's own business. */
   message(message: Message): void;
@@ -33,6 +36,13 @@ export interface Line {
   send(frame: string | Uint8Array): void;
 }
 
+/** One transport, and what was said on it. */
+interface Link {
+  transport?: Transport;
+  isWelcome?: boolean;
+  who?: Line["who"];
+}
+
 const TIMER_MAX = 2 ** 31 - 1;
 
 /** Makes a line that was not started. */
@@ -47,16 +57,18 @@ export function createLine(
   const machine = createMachine(options, environment.random);
   const inputs: Input[] = [];
   let handling = false;
-  let transport: Transport | undefined;
-  /** The generation whose transport is listened to; 0 for none. */
+  /** What is listened to, by its generation. */
+  const links = new Map<number, Link>();
+  /** The generation of the line, and of the one that was left for it; 0 for none. */
   let current = 0;
-  let isWelcome = false;
+  let left = 0;
+  let leaving: unknown;
+  let hadLine = false;
   let token: string | null = null;
   let asking: AbortController | undefined;
   let watching: AbortController | undefined;
   let timer: unknown;
   let timerAt = 0;
-  let who: Line["who"] = {};
 
   // A wrong address is the caller's mistake, and found before anything is tried.
   const fixed = typeof url === "function" ? undefined : endpoint(url, environment.base);
@@ -97,38 +109,61 @@ export function createLine(
     }
   };
 
-  const forget = (): void => {
-    current = 0;
-    transport = undefined;
-    isWelcome = false;
-    who = {};
+  /** Listens to a line no more. If another is being opened beside it, that one is the line. */
+  const forget = (g: number): void => {
+    links.delete(g);
+    if (g === current) {
+      current = [...links.keys()].pop() ?? 0;
+    }
+  };
+
+  const leave = (): void => {
+    if (left) {
+      environment.clearTimeout(leaving);
+      close(left, 1000);
+      left = 0;
+      events.left();
+    }
+  };
+
+  const close = (g: number, code: number): void => {
+    links.get(g)?.transport?.close(code);
+    forget(g);
+  };
+
+  /** The line has ended by itself. */
+  const ended = (g: number, code: number, reason: string): void => {
+    if (g === left) {
+      leave();
+      events.done();
+    } else if (links.has(g)) {
+      forget(g);
+      input({ closed: g, code, reason });
+    }
   };
 
   const fail = (g: number, code: number, reason: string): void => {
-    transport?.close(4900);
-    forget();
-    input({ closed: g, code, reason });
+    links.get(g)?.transport?.close(4900);
+    ended(g, code, reason);
   };
 
   const open = (g: number, address: string): void => {
-    if (g !== current) {
+    const link = links.get(g);
+    if (!link) {
       return;
     }
     const factory = chooseTransport(factories, environment);
     if (!factory) {
       return fail(g, 1002, "no transport works here: give a class as environment.WebSocket");
     }
-    transport = factory.open(
-      { url: address, codec, environment, ...(token !== null && { token }), resume: events.resume() },
+    // Servers that let clients in one after the other prefer those that come back.
+    const url = hadLine ? `${address}${address.includes("?") ? "&" : "?"}resume=1` : address;
+    link.transport = factory.open(
+      { url, codec, environment, ...(token !== null && { token }), resume: events.resume() },
       {
         onopen: () => input({ opened: g }),
-        onmessage: (frame) => g === current && receive(g, frame),
-        onclose({ code, reason }) {
-          if (g === current) {
-            forget();
-            input({ closed: g, code, reason });
-          }
-        },
+        onmessage: (frame) => links.has(g) && receive(g, link, frame),
+        onclose: ({ code, reason }) => ended(g, code, reason),
       },
     );
   };
@@ -142,7 +177,7 @@ export function createLine(
       const { signal } = (asking = new AbortController());
       settled(() => auth({ why, signal })).then(
         (given) => {
-          if (g === machine.generation) {
+          if (!signal.aborted) {
             token = given;
             input({ token: g, given: token !== null });
           }
@@ -157,8 +192,9 @@ export function createLine(
       );
     },
     open(g: number) {
-      current = g;
-      const failed = (error: unknown): void => (g === current ? fail(g, 1006, text(error)) : undefined);
+      links.set(g, {});
+      current ||= g;
+      const failed = (error: unknown): void => fail(g, 1006, text(error));
       if (typeof url === "function") {
         settled(url)
           .then((address) => open(g, endpoint(address, environment.base)))
@@ -171,14 +207,21 @@ export function createLine(
         }
       }
     },
-    auth: () => send(codec.encode({ type: "auth", token })),
+    auth: (g: number) => links.get(g)?.transport?.send(codec.encode({ type: "auth", token })),
     ping: () => send(codec.encode({ type: "ping" })),
     ready: () => events.ready(),
-    unready: () => events.unready(),
-    abandon(_: number, { code }) {
-      transport?.close(code);
-      forget();
+    unready() {
+      leave();
+      events.unready();
     },
+    move(g: number, { from, linger }) {
+      leave();
+      left = from;
+      current = g;
+      leaving = environment.setTimeout(() => ended(from, 0, ""), events.unready(true) ? linger : 0);
+      events.ready();
+    },
+    abandon: (g: number, { code }) => close(g, code),
     status(state: StatusEffect["status"], effect: StatusEffect) {
       const isOver = state === "stopped";
       if (isOver || state === "waiting") {
@@ -195,12 +238,12 @@ export function createLine(
     },
   };
 
-  const receive = (g: number, frame: string | Uint8Array): void => {
+  const receive = (g: number, link: Link, frame: string | Uint8Array): void => {
     let message: Message;
     try {
       message = codec.decode(frame);
     } catch (error) {
-      if (!isWelcome) {
+      if (!link.isWelcome) {
         return refuse(g);
       }
       // What was in it is lost, so the line is too: the next one recovers it.
@@ -208,40 +251,45 @@ export function createLine(
       return fail(g, 1006, "the server sent what is not a message");
     }
     const { type } = message;
-    if (!isWelcome && type !== "welcome" && type !== "close") {
+    if (!link.isWelcome && type !== "welcome" && type !== "close") {
       return refuse(g);
     }
     if (type !== "welcome") {
       input({ heard: g, ...(type === "pong" && message) });
     }
-    own[type]?.(g, message);
-    events.message(message);
+    own[type]?.(g, message, link);
+    if (g === current) {
+      events.message(message);
+    } else if (g === left) {
+      events.left(message);
+    }
   };
 
   const refuse = (g: number): void =>
     fail(g, 1002, "this is no Openline server: its first message is not `welcome`");
 
-  const identify = ({ clientId, user }: any): void => {
-    who = { clientId, ...(user && { user }) };
+  const identify = (link: Link, { clientId, user }: any): void => {
+    link.who = { clientId, ...(user && { user }) };
   };
 
-  const own: Record<string, (g: number, message: Message) => void> = {
-    welcome(g, message) {
-      isWelcome = true;
-      identify(message);
+  const own: Record<string, (g: number, message: Message, link: Link) => void> = {
+    welcome(g, message, link) {
+      link.isWelcome = hadLine = true;
+      identify(link, message);
       input({ welcome: g, ...message, ...age(message) } as unknown as Input);
     },
-    auth_success(g, message) {
-      identify(message);
+    auth_success(g, message, link) {
+      identify(link, message);
       input({ authenticated: g, ...age(message) });
     },
     auth_failed: (g, message) => input({ authFailed: g, ...message } as unknown as Input),
     close: (g, message) => input({ closing: g, ...message }),
+    drain: (g, message) => input({ drain: g, ...message }),
   };
 
   const age = ({ expiresAt }: any): { expiresIn?: number } => expiresAt && { expiresIn: expiresAt - environment.now() };
 
-  const send = (frame: string | Uint8Array): void => transport?.send(frame);
+  const send = (frame: string | Uint8Array): void => links.get(current)?.transport?.send(frame);
 
   return {
     get isOnline() {
@@ -249,13 +297,13 @@ export function createLine(
       if (machine.deadline !== null && environment.now() >= machine.deadline) {
         input("time");
       }
-      return machine.state === "online";
+      return ["online", "moving", "proving"].includes(machine.state);
     },
     get transport() {
-      return transport;
+      return links.get(current)?.transport;
     },
     get who() {
-      return who;
+      return links.get(current)?.who ?? {};
     },
     input,
     send,

@@ -13,6 +13,8 @@ export interface Call {
   state: "queued" | "sent" | "delivered" | "failed";
   /** Whether it was on a line at least once. */
   tried: boolean;
+  /** Whether that line was left for another, and may still answer. */
+  isLeft?: boolean;
   readonly expiresAt: number;
   /** Settles it: with an error, or with the answer. */
   settle(error?: ClientError, answer?: Message): void;
@@ -49,11 +51,18 @@ export interface Queue {
   flush(): void;
   /** Gives an answer to whoever waits for it. False if nobody does. */
   answer(message: Message): boolean;
-  /** The line has ended: what was on it waits again, or fails where it must not be sent twice. */
-  cut(): void;
+  /**
+   * The line has ended: what was on it waits again, or fails where it must not be sent twice. With `moves` the line may
+   * still answer that, until `left`; true if it is to.
+   */
+  cut(moves?: boolean): boolean;
+  left(answer?: Message): void;
   /** Ends all with an error; or, with `queued`, what was not sent. */
   fail(error: ClientError, queued?: boolean): void;
 }
+
+/** For how long nothing is sent after a server said that it is about to stop, in milliseconds, if it did not say how long. */
+const HOLD = 1_000;
 
 /** Makes an empty queue, for the line of a core. */
 export function createQueue({ messagesMax, bytesMax, overflow }: QueueLimits, core: Core): Queue {
@@ -63,6 +72,8 @@ export function createQueue({ messagesMax, bytesMax, overflow }: QueueLimits, co
   const outside = new Set<Call>();
   let bytes = 0;
   let lastId = 0;
+  /** Set while nothing goes out because the server is about to stop. */
+  let held: unknown;
 
   const hasRoom = (size: number): boolean => calls.size < messagesMax && bytes + size <= bytesMax;
 
@@ -110,11 +121,19 @@ export function createQueue({ messagesMax, bytesMax, overflow }: QueueLimits, co
 
   const flush = (): void => {
     for (const call of calls.values()) {
-      if (call.state === "queued") {
+      if (!held && call.state === "queued") {
         send(call);
       }
     }
   };
+
+  const release = (): void => {
+    clearTimeout(held);
+    held = undefined;
+  };
+
+  const lose = ({ settle, message }: Call): void =>
+    settle(new ClientError("connection_lost", `the line ended before ${message.type} was answered`, { retryable: true }));
 
   const sendIfOnline = (): void => {
     if (core.isOnline) {
@@ -122,7 +141,7 @@ export function createQueue({ messagesMax, bytesMax, overflow }: QueueLimits, co
     }
   };
 
-  return {
+  const queue: Queue = {
     get size() {
       return calls.size;
     },
@@ -175,18 +194,41 @@ export function createQueue({ messagesMax, bytesMax, overflow }: QueueLimits, co
     flush,
     answer(message) {
       const call = calls.get(message.id as number);
-      call?.settle(message.type === "error" ? serverError(message) : undefined, message);
+      const error = message.type === "error" ? serverError(message) : undefined;
+      if (error?.code === "shutting_down" && call?.how.again) {
+        // It goes out again, before all that is newer, on the next line or when the server goes on after all.
+        release();
+        call.state = "queued";
+        held = setTimeout(() => {
+          release();
+          sendIfOnline();
+        }, error.retryAfter ?? HOLD);
+      } else {
+        call?.settle(error, message);
+      }
       return !!call;
     },
-    cut() {
+    cut(moves) {
+      let isAwaited = false;
+      release();
       for (const call of [...calls.values()]) {
-        if (call.how.urgent || (call.state === "sent" && !call.how.again)) {
-          call.settle(new ClientError("connection_lost", `the line ended before ${call.message.type} was answered`, { retryable: true }));
-        } else {
+        if (!call.how.urgent && (call.state === "queued" || call.how.again)) {
           call.state = "queued";
+        } else if (moves) {
+          call.isLeft = isAwaited = true;
+        } else {
+          lose(call);
         }
       }
+      return isAwaited;
     },
+    left: (message) =>
+      [...calls.values()].forEach((call) => {
+        // What went out again is answered by the line that it went out on.
+        if (call.isLeft && (!message || call.id === message.id)) {
+          message ? queue.answer(message) : lose(call);
+        }
+      }),
     fail(error, queued) {
       for (const call of [...outside, ...calls.values()]) {
         if (!queued || call.state === "queued") {
@@ -195,6 +237,7 @@ export function createQueue({ messagesMax, bytesMax, overflow }: QueueLimits, co
       }
     },
   };
+  return queue;
 }
 
 function late({ tried, message, how, settle }: Call): void {

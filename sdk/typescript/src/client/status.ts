@@ -10,9 +10,9 @@ export interface Status {
   readonly retryAt?: number;
   /** In `waiting`: how long the whole delay is, in milliseconds; null while the page is put away. */
   readonly delay?: number | null;
-  /** In `waiting` and `stopped`: what the line or the attempt ended with. */
+  /** What the line or the attempt before ended with: in `waiting` and `stopped`, and where the next begins at once. */
   readonly code?: number;
-  /** In `waiting` and `stopped`: the same for people. */
+  /** The same for people. */
   readonly reason?: string;
   /** The name of this line, new for each. Only while there is one. */
   readonly clientId?: string;

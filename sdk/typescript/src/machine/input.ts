@@ -31,6 +31,7 @@ export type Input =
   | { authFailed: number; code?: string; reason: string }
   | { heard: number; retrySpread?: number }
   | { closing: number; code?: number; reason?: string; retryAfter?: number }
+  | { drain: number; closesIn?: number; retryAfter?: number }
   | { closed: number; code: number; reason: string };
 
 /** Why a token is asked for. */
@@ -52,6 +53,7 @@ export type Effect =
   | { auth: number }
   | { ready: number }
   | { unready: number }
+  | { move: number; from: number; linger: number }
   | { ping: number }
   | { abandon: number; code: number }
   | StatusEffect;

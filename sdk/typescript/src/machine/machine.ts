@@ -6,7 +6,7 @@ import { type Act, type Event, type State, TRANSITIONS } from "./states.js";
 /** What a client's line goes through. It has no clock, no chance and no sockets of its own. */
 export interface Machine {
   readonly state: State;
-  /** The number of the present attempt; 0 before the first. */
+  /** The number of the newest attempt; 0 before the first. */
   readonly generation: number;
   /** When `handleInput` wants to be called with `time`, if nothing else happens. */
   readonly deadline: number | null;
@@ -18,6 +18,10 @@ const PING_INTERVAL = 25_000;
 const ASK_AGAIN = 5_000;
 /** By how much a deadline may be missed before the machine takes itself for having slept. */
 const LATE = 2_000;
+/** The states in which there is a line to speak on. */
+const OPEN: readonly State[] = ["online", "probing", "moving", "proving"];
+/** How long a line that was moved from may take to answer. */
+const LINGER = 5_000;
 
 /** Makes a machine in `idle`. `random` gives numbers in 0 <= r < 1. */
 export function createMachine(
@@ -37,12 +41,18 @@ export function createMachine(
   table: typeof TRANSITIONS = TRANSITIONS,
 ): Machine {
   let state: State = "idle";
+  let last = 0;
+  /** The number of the line, or of the attempt; 0 before the first. */
   let generation = 0;
+  /** The number of the line that is opened beside it; 0 for none. */
+  let beside = 0;
+  let movedAt = -Infinity;
+  let endsAt = 0;
   let attempt = 0;
   let effects: Effect[] = [];
   let now = 0;
-  /** Whether there is a transport that is listened to. */
-  let line = false;
+  /** The generations whose transports are listened to. */
+  const lines = new Set<number>();
   /** Whether an answer to `askToken` is awaited. */
   let asked = false;
   let given = false;
@@ -68,10 +78,11 @@ export function createMachine(
   let reason = "";
 
   const isLive = (): boolean => state === "online" || state === "probing";
+  const isOpen = (of = state): boolean => OPEN.includes(of);
 
   /** The line ends: whether it was stable decides what is forgotten. */
   const settle = (): void => {
-    if (isLive() && now - onlineAt >= stableAfter) {
+    if (isOpen() && now - onlineAt >= stableAfter) {
       attempt = 0;
       fresh = false;
     }
@@ -79,17 +90,34 @@ export function createMachine(
 
   const act = (name: Act, event: Event): void => {
     if (name === "open_generation") {
-      generation++;
+      generation = ++last;
       retryAfter = undefined;
       dueAt = now + connectTimeout;
       changed = true;
+    } else if (name === "open_beside") {
+      beside = ++last;
+      movedAt = now;
+      dueAt = now + connectTimeout;
     } else if (name === "ask_token") {
       asked = true;
       agingAt = null;
-      effects.push({ askToken: generation, why: event === "aging" ? "refresh" : why });
+      effects.push({ askToken: beside || generation, why: event === "aging" ? "refresh" : why });
       why = "connect";
+    } else if (name === "move") {
+      settle();
+      onlineAt = now;
+      lines.delete(generation);
+      effects.push({ move: beside, from: generation, linger: Math.max(0, Math.min(LINGER, endsAt - now)) });
+      adopt();
+    } else if (name === "adopt") {
+      adopt();
+    } else if (name === "drop") {
+      abandon(beside, 4900);
+      asked = false;
+      agingAt = null;
+      beside = 0;
     } else if (name === "back_off") {
-      delay = backoffDelay({ delayMax, delayLater }, { attempt, open: isLive(), later: firm, retryAfter }, spread, random());
+      delay = backoffDelay({ delayMax, delayLater }, { attempt, open: isOpen(), later: firm, retryAfter }, spread, random());
       firm ||= retryAfter !== undefined;
       dueAt = now + delay;
     } else if (name === "hold") {
@@ -98,14 +126,29 @@ export function createMachine(
     } else if (name === "ping") {
       probe(event);
     } else if (name === "abandon") {
-      if (line) {
-        line = false;
-        effects.push({ abandon: generation, code: event === "stop" ? 1000 : event === "frozen" ? 1001 : 4900 });
-      }
+      lines.forEach((of) => abandon(of, event === "stop" ? 1000 : event === "frozen" ? 1001 : 4900));
+      beside = 0;
+    } else if (name === "open" || name === "send_auth") {
+      const of = beside || generation;
+      lines.add(of);
+      effects.push(name === "open" ? { open: of } : { auth: of });
     } else {
-      line ||= name === "open";
-      effects.push({ [name === "send_auth" ? "auth" : name]: generation } as Effect);
+      effects.push({ [name]: generation } as unknown as Effect);
     }
+  };
+
+  const abandon = (of: number, code: number): void => {
+    if (lines.delete(of)) {
+      effects.push({ abandon: of, code });
+    }
+  };
+
+  /** The line beside is the only one. */
+  const adopt = (): void => {
+    generation = beside;
+    beside = 0;
+    retryAfter = undefined;
+    dueAt = now + connectTimeout;
   };
 
   const probe = (event: Event): void => {
@@ -125,7 +168,7 @@ export function createMachine(
     }
     [code, reason] = why ?? [code, reason];
     const [to] = row;
-    if (to !== "online" && to !== "probing") {
+    if (!isOpen(to)) {
       settle();
     }
     if (event === "lost") {
@@ -141,11 +184,12 @@ export function createMachine(
     firm = later;
     row[1].forEach((name) => act(name, event));
     if (to !== state) {
-      changed = true;
-      if (to === "authenticating") {
+      // That it moves is nothing to the application, as long as it has a line.
+      changed ||= to !== "moving" && to !== "proving" && event !== "missed";
+      if (to === "authenticating" || to === "proving") {
         dueAt = now + connectTimeout;
       } else if (to === "online") {
-        if (!isLive()) {
+        if (!isOpen()) {
           onlineAt = now;
         }
         dueAt = now + interval;
@@ -162,8 +206,9 @@ export function createMachine(
   const end = (code: number, reason: string): void => {
     const policy = closePolicy(code);
     settle();
-    let event: Event = policy === "stop" ? "refused" : "lost";
-    if (policy === "new_token") {
+    // A server that wants one line of each user ends the one before for the one beside it.
+    let event: Event = policy === "stop" && !(beside && code === 4001) ? "refused" : beside ? "left" : "lost";
+    if (policy === "new_token" && !beside) {
       why = "expired";
       if (!fresh) {
         fresh = true;
@@ -200,6 +245,12 @@ export function createMachine(
           fire("due");
         } else if (state === "online") {
           fire("quiet");
+        } else if (beside) {
+          const isLate = now - dueAt! > LATE;
+          fire("missed");
+          if (isLate) {
+            fire("woken");
+          }
         } else if (state !== "probing") {
           fire("lost", [1006, `no answer within ${connectTimeout} ms`]);
         } else if (now - dueAt! > LATE && !askedTwice) {
@@ -230,7 +281,7 @@ export function createMachine(
     },
     tokenRefused: (input) => fire("refused", [1006, input.reason]),
     welcome(input) {
-      if (state === "connecting") {
+      if (state === "connecting" || state === "moving") {
         interval = heartbeatInterval ?? (input.pingInterval > 0 ? input.pingInterval : PING_INTERVAL);
         age(input.expiresIn);
         fire(given && !input.authenticated ? "challenged" : "welcomed");
@@ -263,9 +314,20 @@ export function createMachine(
     closing(input) {
       retryAfter = input.retryAfter ?? retryAfter;
     },
+    drain(input) {
+      handle["closing"]!(input);
+      endsAt = now + (input.closesIn ?? LINGER);
+      if (now - movedAt >= stableAfter) {
+        fire("draining");
+      }
+    },
     closed(input) {
-      line = false;
+      lines.delete(input.closed);
       end(input.code, input.reason);
+    },
+    missed(input) {
+      lines.delete(input.closed);
+      fire("missed");
     },
   };
 
@@ -274,7 +336,7 @@ export function createMachine(
       return state;
     },
     get generation() {
-      return generation;
+      return last;
     },
     get deadline() {
       return isLive() && agingAt !== null ? Math.min(agingAt, dueAt!) : dueAt;
@@ -283,6 +345,7 @@ export function createMachine(
       now = at;
       effects = [];
       changed = false;
+      code = 0;
       let kind = input as string;
       let concerns = true;
       if (typeof input === "object") {
@@ -290,11 +353,18 @@ export function createMachine(
         kind = name;
         // An answer that nobody waits for, or a line that is not listened to, changes nothing.
         const isToken = name.startsWith("token");
-        concerns = of === generation && (isToken ? asked : line);
+        const isBeside = beside > 0 && of === beside;
+        // While it moves, the line in use is only watched for its end, and the other has none to come.
+        concerns = isToken
+          ? asked && of === (beside || generation)
+          : lines.has(of) && (isBeside ? name !== "closing" && name !== "drain" : !beside || name.startsWith("clos"));
         if (concerns) {
           asked &&= !isToken;
           const { retrySpread } = input as { retrySpread?: number };
           spread = retrySpread! > 0 ? retrySpread! : spread;
+          if (isBeside && /Failed|Refused|closed/.test(name)) {
+            kind = "missed";
+          }
         }
       }
       if (concerns) {
@@ -305,7 +375,7 @@ export function createMachine(
           status: state,
           attempt,
           ...(state === "waiting" && { delay }),
-          ...((state === "waiting" || state === "stopped") && { code, reason }),
+          ...(code && { code, reason }),
         });
       }
       return effects;

@@ -8,6 +8,8 @@
  * - `authenticating`: the line is open; the server looks at the token.
  * - `online`: the line is open and was heard from lately.
  * - `probing`: the line is open, but a sign of life is awaited before it is trusted.
+ * - `moving`: the line is open and soon to end; another is opened beside it, and its welcome awaited. To the application this is `online`.
+ * - `proving`: as `moving`, and the server of the line beside looks at the token.
  * - `waiting`: there is no line; the next attempt has its time.
  * - `stopped`: there is no line, and none will be opened before the application starts again.
  */
@@ -17,6 +19,8 @@ export type State =
   | "authenticating"
   | "online"
   | "probing"
+  | "moving"
+  | "proving"
   | "waiting"
   | "stopped";
 
@@ -33,6 +37,9 @@ export type State =
  * - `quiet`: nothing came for the heartbeat interval.
  * - `woken`: the page is shown again, the network is back or has gone, or the machine has slept: the line may be dead without a word.
  * - `aging`: the token runs out soon.
+ * - `draining`: the server says that the line is soon to end.
+ * - `missed`: the line beside the one in use could not be had.
+ * - `left`: the line ended before the one beside it could be used.
  * - `lost`: the line or the attempt failed and is to be tried again.
  * - `expired`: the token ran out, and a fresh one was not tried yet.
  * - `refused`: the server does not want this client back, or the attempts are used up, or there will be no token.
@@ -51,6 +58,9 @@ export type Event =
   | "quiet"
   | "woken"
   | "aging"
+  | "draining"
+  | "missed"
+  | "left"
   | "lost"
   | "expired"
   | "refused"
@@ -62,18 +72,23 @@ export type Event =
  * What is done on the way.
  *
  * - `open_generation`: a new generation begins: what earlier lines still say is ignored.
+ * - `open_beside`: a new generation begins beside that of the line, which stays in use.
  * - `ask_token`: the application is asked for a token, and is told why.
  * - `open`: a transport is opened.
  * - `send_auth`: the token is shown.
  * - `ready`: requests and subscriptions of the application go out.
  * - `unready`: what was under way on the line is set aside.
  * - `ping`: a sign of life is asked for.
- * - `abandon`: the line is closed from here and not listened to any more.
+ * - `abandon`: each line that is open is closed from here and not listened to any more.
+ * - `move`: the line beside becomes the line: requests and subscriptions go on there, and the one before is closed when it has answered.
+ * - `adopt`: the line beside becomes the line that is being opened.
+ * - `drop`: the line beside is closed from here and not listened to any more.
  * - `back_off`: the time of the next attempt is drawn.
  * - `hold`: there is no next attempt until the page is brought back.
  */
 export type Act =
   | "open_generation"
+  | "open_beside"
   | "ask_token"
   | "open"
   | "send_auth"
@@ -81,6 +96,9 @@ export type Act =
   | "unready"
   | "ping"
   | "abandon"
+  | "move"
+  | "adopt"
+  | "drop"
   | "back_off"
   | "hold";
 
@@ -117,6 +135,7 @@ export const TRANSITIONS: {
     quiet: ["probing", ["ping"]],
     woken: ["probing", ["ping"]],
     aging: ["online", ["ask_token"]],
+    draining: ["moving", ["open_beside", "ask_token"]],
     lost: ["waiting", ["unready", "abandon", "back_off"]],
     expired: ["connecting", ["unready", "abandon", "open_generation", "ask_token"]],
     refused: ["stopped", ["unready", "abandon"]],
@@ -130,6 +149,24 @@ export const TRANSITIONS: {
     aging: ["probing", ["ask_token"]],
     lost: ["waiting", ["unready", "abandon", "back_off"]],
     expired: ["connecting", ["unready", "abandon", "open_generation", "ask_token"]],
+    refused: ["stopped", ["unready", "abandon"]],
+    frozen: ["waiting", ["unready", "abandon", "hold"]],
+  },
+  moving: {
+    stop: ["stopped", ["unready", "abandon"]],
+    token: ["moving", ["open"]],
+    welcomed: ["online", ["move"]],
+    challenged: ["proving", ["send_auth"]],
+    missed: ["online", ["drop"]],
+    left: ["connecting", ["unready", "adopt"]],
+    refused: ["stopped", ["unready", "abandon"]],
+    frozen: ["waiting", ["unready", "abandon", "hold"]],
+  },
+  proving: {
+    stop: ["stopped", ["unready", "abandon"]],
+    authenticated: ["online", ["move"]],
+    missed: ["online", ["drop"]],
+    left: ["authenticating", ["unready", "adopt"]],
     refused: ["stopped", ["unready", "abandon"]],
     frozen: ["waiting", ["unready", "abandon", "hold"]],
   },

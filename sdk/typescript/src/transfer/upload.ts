@@ -113,6 +113,8 @@ class Sending implements Upload {
   #isDone = false;
   /** Whether what was sent may be lost, or was refused: the server is asked how far it is. */
   #isDisturbed = false;
+  /** The line that chunks went out on. */
+  #line: string | undefined;
   #waiting: (() => void)[] = [];
 
   constructor(client: UploadClient, from: Uploadable, options: UploadOptions) {
@@ -198,6 +200,7 @@ class Sending implements Upload {
         this.#begun = await this.#ask<Begun>("upload", about);
         // What was wrong with chunks of before has been told before this answer.
         this.#isDisturbed = false;
+        this.#line = this.#client.status.clientId;
         const { upload, offset } = this.#begun;
         about = { upload };
         this.#sent = this.#acked = offset;
@@ -290,7 +293,7 @@ class Sending implements Upload {
   }
 
   #look(): void {
-    this.#isDisturbed ||= !this.#isOnline;
+    this.#isDisturbed ||= !this.#isOnline || this.#client.status.clientId !== this.#line;
     this.#wake();
   }
 

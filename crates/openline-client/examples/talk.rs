@@ -1,4 +1,4 @@
-//! Talks in a room: `cargo run -p openline-client --example client -- ws://127.0.0.1:8000/ws`.
+//! Talks in a room: `cargo run -p openline-client --example talk -- ws://127.0.0.1:8000/ws`.
 
 use openline_client::{ChannelEvent, Client};
 
