@@ -1,0 +1,8 @@
+//! The file of the configuration. What holds stands in the server.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use openline_server::fuzzing;
+
+fuzz_target!(|data: &[u8]| fuzzing::config(data));

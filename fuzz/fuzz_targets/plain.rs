@@ -1,0 +1,8 @@
+//! Messages of the endpoints with a vocabulary of their own. What holds stands in the server.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use openline_server::fuzzing;
+
+fuzz_target!(|data: &[u8]| fuzzing::plain(data));

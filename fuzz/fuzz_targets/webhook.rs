@@ -1,0 +1,8 @@
+//! A backend's answers. What holds stands in the server.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use openline_server::fuzzing;
+
+fuzz_target!(|data: &[u8]| fuzzing::webhook(data));
