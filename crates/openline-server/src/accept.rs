@@ -6,41 +6,94 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use rustix::io::Errno;
+use tokio::sync::mpsc;
 
-use crate::log::Log;
+use crate::node::Node;
 
-/// Out of descriptors or memory: connections wait in the backlog, and so do we.
-const BACK_OFF: Duration = Duration::from_millis(50);
+/// How long to wait before the first further try, …
+const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
 
-/// Accepts until `stop` turns true.
+/// … and at most.
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+
+/// Accepts until `closed`. Out of descriptors or memory, connections wait in the system's backlog, and
+/// so do we.
 pub(crate) async fn run(
     listener: TcpListener,
     shards: Vec<mpsc::Sender<TcpStream>>,
-    log: Log,
-    mut stop: watch::Receiver<bool>,
+    node: Arc<Node>,
+    closed: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut dealer = Dealer { shards, next: 0 };
+    let mut back_off = BackOff::new();
     let accept = async {
         loop {
             match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                Ok(stream) => dealer.deal(stream).await,
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Ok(stream) => {
+                    back_off = BackOff::new();
+                    dealer.deal(stream).await;
+                }
                 Err(error) => {
-                    log.accept_failed(&error);
-                    tokio::time::sleep(BACK_OFF).await;
+                    let why = AcceptError::of(&error);
+                    node.metrics.accept_failed(why);
+                    // Its client changed its mind. That is nothing of ours, and the next waits already.
+                    if why != AcceptError::Aborted {
+                        node.log.accept_failed(&error);
+                        tokio::time::sleep(back_off.handle_failure()).await;
+                    }
                 }
             }
         }
     };
     tokio::select! {
         () = accept => {}
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = closed => {}
     }
     Ok(())
+}
+
+/// Why a connection was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AcceptError {
+    /// It ended before it was.
+    Aborted,
+    /// There are as many files open as may be.
+    Descriptors,
+    Memory,
+    Other,
+}
+
+impl AcceptError {
+    fn of(error: &io::Error) -> Self {
+        match Errno::from_io_error(error) {
+            Some(Errno::CONNABORTED) => Self::Aborted,
+            Some(Errno::MFILE | Errno::NFILE) => Self::Descriptors,
+            Some(Errno::NOMEM | Errno::NOBUFS) => Self::Memory,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// How long to wait: twice as long after each failure.
+struct BackOff {
+    next: Duration,
+}
+
+impl BackOff {
+    fn new() -> Self {
+        Self { next: BACK_OFF_FIRST }
+    }
+
+    fn handle_failure(&mut self) -> Duration {
+        let now = self.next;
+        self.next = (now * 2).min(BACK_OFF_MAX);
+        now
+    }
 }
 
 /// Whose turn it is.
@@ -70,7 +123,39 @@ impl Dealer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::lifecycle::{Lifecycle, Terms};
     use std::net::Ipv4Addr;
+    use std::num::NonZeroUsize;
+
+    use crate::{node, shard};
+
+    fn quiet_node() -> Arc<Node> {
+        let shards = shard::inputs(NonZeroUsize::MIN).into_iter().map(|input| input.shard);
+        Arc::new(node::for_test(shards.collect()))
+    }
+
+    #[test]
+    fn the_wait_grows_from_10_ms_to_a_second_and_no_further() {
+        let mut back_off = BackOff::new();
+        let waits: Vec<u128> = (0..10).map(|_| back_off.handle_failure().as_millis()).collect();
+        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000, 1_000]);
+    }
+
+    #[test]
+    fn errors_are_told_apart() {
+        for (errno, expected) in [
+            (Errno::MFILE, AcceptError::Descriptors),
+            (Errno::NFILE, AcceptError::Descriptors),
+            (Errno::NOMEM, AcceptError::Memory),
+            (Errno::NOBUFS, AcceptError::Memory),
+            (Errno::CONNABORTED, AcceptError::Aborted),
+            (Errno::PERM, AcceptError::Other),
+        ] {
+            assert_eq!(AcceptError::of(&errno.into()), expected);
+        }
+        assert_eq!(AcceptError::of(&io::Error::other("?")), AcceptError::Other);
+    }
 
     fn doors(shards: usize, waiting_max: usize) -> (Dealer, Vec<mpsc::Receiver<TcpStream>>) {
         let (shards, receivers) = (0..shards).map(|_| mpsc::channel(waiting_max)).unzip();
@@ -87,8 +172,9 @@ mod tests {
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let (dealer, mut receivers) = doors(2, 200);
-        let stop = watch::Sender::new(false);
-        let accepting = tokio::spawn(run(listener, dealer.shards, Log::quiet(), stop.subscribe()));
+        let lifecycle = Lifecycle::new(Terms::of(&Config::default()));
+        let accepting =
+            tokio::spawn(run(listener, dealer.shards, quiet_node(), lifecycle.stopped()));
         let mut clients = Vec::new();
         for _ in 0..200 {
             clients.push(tokio::net::TcpStream::connect(address).await.unwrap());
@@ -99,7 +185,7 @@ mod tests {
             }
             assert!(receiver.try_recv().is_err(), "one more than its share");
         }
-        stop.send_replace(true);
+        lifecycle.stop();
         accepting.await.unwrap().unwrap();
     }
 

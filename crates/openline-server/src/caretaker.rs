@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
 use crate::node::Node;
+use crate::overload;
 use crate::shard::ShardMessage;
 
 /// How often channels and files are looked through for what is beyond its time.
@@ -18,15 +17,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often subscriptions are looked at that are ahead of what comes from a shared broker.
 const REVIEW_EVERY: Duration = Duration::from_secs(2);
 
-/// Works until `stop` turns true, and a moment longer where something is still to be told.
-pub(crate) async fn run(node: Arc<Node>, stop: watch::Receiver<bool>) {
-    let stopped = || {
-        let mut stop = stop.clone();
-        async move {
-            let _ = stop.wait_for(|stop| *stop).await;
-        }
-    };
-    let (stopped, stopped_too, stopped_again) = (stopped(), stopped(), stopped());
+/// Works until the server stops, and a moment longer where something is still to be told.
+pub(crate) async fn run(node: Arc<Node>) {
+    let stopped = || node.lifecycle.stopped();
     let sweep = async {
         loop {
             tokio::time::sleep(SWEEP_EVERY).await;
@@ -43,20 +36,27 @@ pub(crate) async fn run(node: Arc<Node>, stop: watch::Receiver<bool>) {
             () = sweep => {}
             () = watch(&node) => {}
             () = review(&node) => {}
-            () = stopped => node.log.stopping("asked to"),
+            () = overload::watch(&node) => {}
+            () = stopped() => node.log.stopping("asked to"),
         }
     };
     let webhooks = async {
-        if let Some(webhooks) = &node.webhooks {
-            webhooks.clone().run(stopped_too).await;
-        }
+        node.webhook_desk.clone().run(stopped()).await;
     };
     let cluster = async {
         if let Some(cluster) = node.cluster() {
-            cluster.run(&node, stopped_again).await;
+            cluster.run(&node, stopped()).await;
         }
     };
-    tokio::join!(sweep, webhooks, cluster);
+    let tls = async {
+        if let Some(tls) = &node.tls {
+            tokio::select! {
+                () = tls.run(&node.metrics) => {}
+                () = stopped() => {}
+            }
+        }
+    };
+    tokio::join!(sweep, webhooks, cluster, tls);
 }
 
 /// Has shards look at the subscriptions that are ahead of what comes from other nodes.

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::http::Request;
-use openline_ws::tls::TlsAcceptor;
 use openline_ws::{Acceptor, Rejection};
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,31 +17,54 @@ use tokio::net::TcpStream;
 use crate::endpoint::{Endpoint, Entrance};
 use crate::guard::read_proxy_header;
 use crate::http;
+use crate::lifecycle::UnderWay;
 use crate::node::Node;
 use crate::routes;
 use crate::shard::Shard;
+use crate::silence;
 use crate::socketio::engine;
 
-/// How long a client may take over the TLS handshake.
-const TLS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may last that began when there were as many as may be lines: enough for a few
+/// requests.
+const CROWDED_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Serves a connection that was accepted.
-pub(crate) async fn serve(mut stream: TcpStream, shard: Arc<Shard>, node: Arc<Node>) {
+pub(crate) async fn serve(stream: TcpStream, shard: Arc<Shard>, node: Arc<Node>) {
     // A message is a write; waiting to join it with the next only adds delay. A failure means that
     // the peer is gone, which the first read finds.
     let _ = stream.set_nodelay(true);
+    silence::limit(&stream, node.settings().config.limits.queue_age);
     let Ok(peer) = stream.peer_addr() else { return };
+    let arriving = node.lifecycle.request();
     // Before TLS there is no way to say why not.
-    let Ok(_place) = node.guard.accept(peer.ip(), rand::random()) else { return };
-    let Some(peer) = behind_proxy(&mut stream, peer.ip(), &node).await else { return };
+    let (place, is_crowded) = {
+        let guard = &node.settings().guard;
+        (guard.accept(peer.ip(), rand::random()), guard.is_crowded())
+    };
+    let Ok(_place) = place else { return };
+    if !is_crowded {
+        return serve_placed(stream, peer.ip(), arriving, (shard, node)).await;
+    }
+    // It holds one of the last places. Boxed as all that is rare.
+    let serve = Box::pin(serve_placed(stream, peer.ip(), arriving, (shard, node)));
+    let _ = tokio::time::timeout(CROWDED_TIME_MAX, serve).await;
+}
+
+/// `arriving` until its first request is there, which a drain waits for.
+async fn serve_placed(
+    mut stream: TcpStream,
+    peer: IpAddr,
+    arriving: UnderWay,
+    (shard, node): (Arc<Shard>, Arc<Node>),
+) {
+    let Some(peer) = behind_proxy(&mut stream, peer, &node).await else { return };
     let site = Site { peer, shard, node };
     match &site.node.tls {
-        None => first_request(stream, site).await,
+        None => first_request(stream, site, arriving).await,
         Some(tls) => {
-            let handshake = TlsAcceptor::from(tls.clone()).accept(stream);
-            let handshake = tokio::time::timeout(TLS_TIMEOUT, handshake).await;
-            if let Ok(Ok(stream)) = handshake {
-                first_request(stream, site).await;
+            let told = (&site.node.metrics, &site.node.log);
+            if let Some(stream) = tls.accept(stream, peer, told).await {
+                first_request(stream, site, arriving).await;
             }
         }
     }
@@ -51,10 +73,10 @@ pub(crate) async fn serve(mut stream: TcpStream, shard: Arc<Shard>, node: Arc<No
 /// Whose connection it is: a trusted proxy says so before anything else, if it is to. None if it
 /// does not.
 async fn behind_proxy(stream: &mut TcpStream, peer: IpAddr, node: &Node) -> Option<IpAddr> {
-    if !node.guard.expects_proxy_header(peer) {
+    if !node.settings().guard.expects_proxy_header(peer) {
         return Some(peer);
     }
-    let deadline = node.exchange.config.limits.head_deadline;
+    let deadline = node.settings().config.limits.head_deadline;
     let header = tokio::time::timeout(deadline, read_proxy_header(stream)).await.ok()?;
     let source = header.ok()?;
     Some(source.map_or(peer, |source| source.ip()))
@@ -71,13 +93,14 @@ pub(crate) struct Site {
 
 /// Reads the first request here rather than in hyper: what is wrong with it can be said exactly, and
 /// a line that comes of it carries nothing along but its socket.
-async fn first_request<S>(stream: S, site: Site)
+async fn first_request<S>(stream: S, site: Site, arriving: UnderWay)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let acceptor = Acceptor::new().head_timeout(site.node.exchange.config.limits.head_deadline);
+    let acceptor = Acceptor::new().head_timeout(site.node.settings().config.limits.head_deadline);
     // What was wrong has been answered.
     let Ok(arrival) = acceptor.read_request(stream).await else { return };
+    drop(arriving);
     let is_theirs = routes::find(&site, arrival.request().uri().path()).is_some();
     if !arrival.is_websocket() || is_theirs {
         http::serve(arrival.into_stream(), site).await;
@@ -88,7 +111,10 @@ where
         Ok(entrance) => {
             let Ok(pending) = acceptor.upgrade(arrival).await else { return };
             let protocol = entrance.protocol(pending.protocols());
-            let pending = pending.config(entrance.config());
+            let mut pending = pending.config(entrance.config());
+            if !site.node.exchange.overload.level().compresses() {
+                pending = pending.uncompressed();
+            }
             let pending =
                 protocol.into_iter().fold(pending, |pending, protocol| pending.protocol(protocol));
             if let Ok(ws) = pending.accept().await {
@@ -100,8 +126,8 @@ where
 
 /// Checks who asks, and for what.
 pub(crate) async fn admit<B>(request: &Request<B>, site: &Site) -> Result<Entrance, Rejection> {
-    site.node.guard.check_host(request)?;
-    let origin = site.node.guard.check_origin(request);
+    site.node.settings().guard.check_host(request)?;
+    let origin = site.node.settings().guard.check_origin(request);
     if let Some(mounted) = site.node.mounts.at(request.uri().path()) {
         origin.map_err(engine::forbidden)?;
         let guest = engine::websocket::enter(mounted, request, site).await?;

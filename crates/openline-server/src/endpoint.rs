@@ -8,11 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::app::{Doors, Wire};
 use crate::connection::Site;
-use crate::guard::Kind;
 use crate::plain::{self, Door, Guest};
 use crate::socketio::engine;
 use crate::transport::{self, Visitor, websocket};
-use crate::{echo, uploads};
+use crate::{echo, lifecycle, uploads};
 
 /// A path that is a line.
 #[derive(Debug, Clone)]
@@ -96,8 +95,8 @@ impl Endpoint {
     ) -> Result<Entrance, Rejection> {
         match self {
             Self::Exchange => {
-                let visitor = transport::enter(&site.node, request, site.peer, Kind::New).await?;
-                let config = site.node.line_settings.clone();
+                let visitor = transport::enter(&site.node, request, site.peer).await?;
+                let config = site.node.settings().line_settings.clone();
                 Ok(Entrance::Exchange { visitor: Box::new(visitor), config })
             }
             Self::Upload => {
@@ -106,10 +105,14 @@ impl Endpoint {
             }
             Self::Own(door) => {
                 let guest = plain::enter(door, request, site).await?;
-                let config = site.node.line_settings.clone();
+                let config = site.node.settings().line_settings.clone();
                 Ok(Entrance::Own { guest: Box::new(guest), config })
             }
-            Self::Echo => Ok(Entrance::Echo),
+            Self::Echo => {
+                lifecycle::admit(&site.node)?;
+                transport::enter_uncounted(&site.node, request, site.peer)?;
+                Ok(Entrance::Echo)
+            }
         }
     }
 }

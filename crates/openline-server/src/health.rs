@@ -60,8 +60,8 @@ async fn state(node: &Node, path: &str, method: &Method) -> Result<(), Fault> {
 
 /// Whether publications are taken: the way that they go is tried, without anything to keep.
 async fn ready(node: &Node) -> Result<(), Fault> {
-    if *node.stop.borrow() {
-        return Err(Fault::new(ErrorCode::ShuttingDown, "the server stops"));
+    if !node.lifecycle.is_serving() {
+        return Err(Fault::new(ErrorCode::ShuttingDown, "the server drains or stops"));
     }
     if let Some(ailment) = node.exchange.broker().health().ailment {
         let message = format!("publications are not taken: {ailment}");
@@ -169,9 +169,9 @@ mod tests {
             shard::inputs(NonZeroUsize::MIN).into_iter().map(|i| i.shard).collect();
         let mut node = node::for_test(shards.clone());
         if let Some(sick) = sick {
-            let (config, clock) = (node.exchange.config.clone(), node.exchange.clock);
+            let (current, clock) = (node.exchange.current.clone(), node.exchange.clock);
             let interest = Arc::new(Interest::new(shards));
-            node.exchange = Arc::new(Exchange::new(Box::new(sick), interest, None, config, clock));
+            node.exchange = Arc::new(Exchange::new(Box::new(sick), interest, None, current, clock));
         }
         node
     }
@@ -196,12 +196,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_stops_is_live_and_not_ready() {
-        let mut node = node(None);
-        let (stop, stopped) = tokio::sync::watch::channel(false);
-        node.stop = stopped;
+    async fn a_server_that_drains_is_live_and_not_ready() {
+        let node = node(None);
         assert_eq!(ask(&node, "/health/ready", Method::GET).await.0, 200);
-        stop.send_replace(true);
+        node.lifecycle.drain();
         let (status, text) = ask(&node, "/health/ready", Method::GET).await;
         assert_eq!((status, text.contains("shutting_down")), (503, true), "{text}");
         assert_eq!(ask(&node, "/health/live", Method::GET).await.0, 200);

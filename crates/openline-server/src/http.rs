@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use ::http::{HeaderValue, Method, Request, Response, StatusCode};
+use ::http::header::CONNECTION;
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
@@ -30,7 +31,7 @@ pub(crate) async fn serve<S>(stream: S, site: Site)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let write_deadline = site.node.exchange.config.limits.queue_age;
+    let write_deadline = site.node.settings().config.limits.queue_age;
     let stream = transport::WriteDeadline::new(stream, write_deadline);
     let serve = |State(site): State<Site>, request| answer(site, request);
     let router = Router::new().fallback(serve).with_state(site);
@@ -55,18 +56,30 @@ where
 }
 
 /// Answers a request, whatever it is for.
-pub(crate) async fn answer(site: Site, mut request: Request<Body>) -> Response<Body> {
+pub(crate) async fn answer(site: Site, request: Request<Body>) -> Response<Body> {
+    let lifecycle = site.node.lifecycle.clone();
+    let _under_way = lifecycle.request();
+    // A connection of HTTP/1.1 would bring more requests here, which others can answer.
+    let may_end = request.version() < Version::HTTP_2;
+    let mut response = respond(site, request).await;
+    if may_end && !lifecycle.is_serving() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+async fn respond(site: Site, mut request: Request<Body>) -> Response<Body> {
     let path = request.uri().path();
     if path.starts_with(health::PREFIX) {
         return health::answer(&site.node, path, request.method()).await;
     }
-    if let Err(rejection) = site.node.guard.check_host(&request) {
+    if let Err(rejection) = site.node.settings().guard.check_host(&request) {
         return refuse(&rejection);
     }
     let theirs = routes::find(&site, path);
     if Upgrade::is_attempted(&request) {
         if let Some(router) = theirs {
-            return match site.node.guard.check_origin(&request) {
+            return match site.node.settings().guard.check_origin(&request) {
                 Ok(()) => routes::answer(router, &site, request).await,
                 Err(rejection) => refuse(&rejection),
             };
@@ -109,7 +122,10 @@ pub(crate) async fn answer(site: Site, mut request: Request<Body>) -> Response<B
 async fn upgrade(site: &Site, request: &mut Request<Body>) -> Result<Response<Body>, Rejection> {
     // The body need not be shared between threads, so it may not be lent across an await.
     let entrance = admit(&head(request), site).await?;
-    let upgrade = Upgrade::new(request, &Acceptor::new())?.config(entrance.config());
+    let mut upgrade = Upgrade::new(request, &Acceptor::new())?.config(entrance.config());
+    if !site.node.exchange.overload.level().compresses() {
+        upgrade = upgrade.uncompressed();
+    }
     let protocol = entrance.protocol(upgrade.protocols());
     let upgrade =
         protocol.into_iter().fold(upgrade, |upgrade, protocol| upgrade.protocol(protocol));

@@ -34,36 +34,50 @@ mod connection;
 mod echo;
 mod endpoint;
 mod exchange;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 #[cfg(doctest)]
 mod guides;
 mod health;
 mod http;
+mod lifecycle;
 mod log;
 mod metrics;
 mod mounted;
 mod node;
 mod outbound;
+mod overload;
 mod pages;
 #[cfg(test)]
 mod panic_tests;
 mod plain;
+mod private_file;
+mod pulse;
+mod reload;
 mod remote;
 mod routes;
 mod server;
 mod session;
 mod shard;
+mod silence;
 mod socketio;
 mod store;
 pub mod testkit;
 mod ticker;
+mod tls;
 pub mod tokens;
 mod transport;
+mod upgrade;
 mod uploads;
 mod webhook;
 
 pub use config::Config;
 pub use mounted::Mounted;
 pub use node::StartError;
+pub use pulse::Pulse;
+pub use reload::{ConfigSource, ReloadError, Reloaded};
 pub use remote::{Outgoing, Receipt, Remote, RemoteError};
 pub use server::{Handle, Server};
+pub use upgrade::{Listening, TakeoverError};

@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use openline_ws::Rejection;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::app::Namespace;
 use crate::connection::Site;
@@ -28,7 +28,6 @@ use crate::shard::Shard;
 #[must_use = "it stops when it is dropped"]
 pub struct Mounted {
     desk: Arc<Desk>,
-    stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<io::Result<()>>>,
     /// While they are there, more connections might come, which is what keeps the shards at work.
     _connections: Vec<mpsc::Sender<TcpStream>>,
@@ -45,10 +44,10 @@ impl Mounted {
     pub(crate) fn start(prepared: Prepared) -> io::Result<Self> {
         let shards = prepared.inputs.iter().map(|input| input.shard.clone()).collect();
         let connections = prepared.connections();
-        let (node, stop) = (prepared.node.clone(), prepared.stop.clone());
+        let node = prepared.node.clone();
         let (threads, started) = prepared.start_threads(async { Ok(()) });
         let desk = Arc::new(Desk { node, shards, next: AtomicUsize::new(0) });
-        let mounted = Self { desk, stop, threads, _connections: connections };
+        let mounted = Self { desk, threads, _connections: connections };
         // What has started stops with it.
         started.map(|()| mounted)
     }
@@ -67,10 +66,11 @@ impl Mounted {
         Namespace::find(&self.desk.node, name)
     }
 
-    /// A handle to stop it: lines are closed with 1012, and streams end. axum's graceful shutdown
-    /// waits for streams, so stop this first.
+    /// A handle to end it: lines are closed with 1012, and streams end. axum's graceful shutdown
+    /// waits for streams, so end this first; where it is to drain, wait for [`Handle::stopped`] before
+    /// [`Mounted::join`].
     pub fn handle(&self) -> Handle {
-        Handle::new(self.stop.clone())
+        Handle::of(&self.desk.node)
     }
 
     /// Stops, and waits until all lines have been told.
@@ -78,14 +78,14 @@ impl Mounted {
     /// # Errors
     /// When one of its threads failed.
     pub fn join(mut self) -> io::Result<()> {
-        self.stop.send_replace(true);
+        self.desk.node.lifecycle.stop();
         server::join(std::mem::take(&mut self.threads), Ok(()))
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.desk.node.lifecycle.stop();
     }
 }
 
@@ -103,7 +103,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request<Body>) -> Respon
         let wrong = Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message);
         return wrong.response().map(Body::from);
     };
-    if *desk.node.stop.borrow() {
+    if desk.node.lifecycle.is_stopped() {
         let stopped =
             Rejection::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", "the server stops");
         return stopped.response().map(Body::from);

@@ -14,7 +14,6 @@ use openline_ws::proto::handshake::Agreed;
 use openline_ws::proto::{Connection, Role, Timestamp};
 use openline_ws::{CloseCode, Config, WebSocket};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tokio::sync::watch;
 
 use crate::app::Doors;
 use crate::guard::Kind;
@@ -111,16 +110,15 @@ fn chat_shard() -> (Arc<Shard>, Arc<Node>, impl Sized) {
     let mut doors = Doors::default();
     chat::serve(&mut doors);
     let node = Arc::new(node::for_test_with([shard.clone()].into(), doors));
-    let stop = watch::Sender::new(false);
-    tokio::spawn(shard::run(input, node.clone(), stop.subscribe()));
-    (shard, node, (stop, connections))
+    tokio::spawn(shard::run(input, node.clone()));
+    (shard, node, connections)
 }
 
 /// Somebody who comes to the chat.
 fn guest(node: &Node) -> Guest {
     let (endpoint, parameter) = node.operator.doors.endpoint("/chat/r").unwrap();
     let address = [127, 0, 0, 1].into();
-    let slot = node.guard.admit(address, Kind::New, 0, 0).ok().unwrap();
+    let slot = node.settings().guard.admit(address, Kind::New, 0, 0).ok().unwrap();
     let client = crate::session::new_client_id();
     let visitor = Visitor { client, address, slot, identity: Ok(None) };
     Guest { visitor, door: Door { endpoint: endpoint.clone(), parameter } }

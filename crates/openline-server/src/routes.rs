@@ -34,7 +34,7 @@ pub(crate) async fn answer(
 ) -> Response<Body> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let page = is_read.then(|| pages::find(request.uri().path(), false)).flatten();
-    let address = site.node.guard.client_address(site.peer, request.headers());
+    let address = site.node.settings().guard.client_address(site.peer, request.headers());
     request.extensions_mut().insert(ConnectInfo(SocketAddr::new(address, 0)));
     if let Some(namespace) = Namespace::find(&site.node, "/") {
         request.extensions_mut().insert(namespace);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytestring::ByteString;
 use openline_engine::Draft;
 use openline_protocol::{ChannelName, Data};
-use tokio::sync::watch;
 
 use crate::exchange::history;
 use crate::node::Node;
@@ -31,15 +30,15 @@ const BOUNDS: std::ops::RangeInclusive<i64> = 100..=1_000_000;
 /// The most that a step changes.
 const STEP_MAX: u64 = 75;
 
-/// Publishes until `stop` turns true.
-pub(crate) async fn run(node: &Node, mut stop: watch::Receiver<bool>) {
+/// Publishes until the server stops.
+pub(crate) async fn run(node: &Node) {
     let channel = ChannelName::new(CHANNEL).expect("the name keeps the rules");
     // Where channels need a namespace, it may have none.
-    if node.exchange.namespace(&channel).is_err() {
+    if node.settings().namespace(&channel).is_err() {
         return;
     }
     tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = node.lifecycle.stopped() => {}
         () = tick(node, &channel) => {}
     }
 }
@@ -58,14 +57,14 @@ async fn tick(node: &Node, channel: &ChannelName) {
         }
         let change = step(price, rand::random());
         price += change;
-        let Ok(namespace) = node.exchange.namespace(channel) else { return };
+        let Ok(history) = node.settings().namespace(channel).map(history) else { return };
         let draft = Draft {
             channel: channel.clone(),
             event: Some(EVENT.into()),
             data: Data::Json(said(price, change)),
             from: None,
             key: None,
-            history: history(namespace),
+            history,
         };
         // One that is lost is seen as a gap in time, and the next follows soon.
         let published = node.exchange.publish(draft, None).await;
@@ -123,10 +122,9 @@ mod tests {
         let shards: Arc<[_]> =
             shard::inputs(NonZeroUsize::MIN).into_iter().map(|input| input.shard).collect();
         let node = Arc::new(node::for_test(shards));
-        let stop = watch::Sender::new(false);
         let running = tokio::spawn({
-            let (node, stop) = (node.clone(), stop.subscribe());
-            async move { run(&node, stop).await }
+            let node = node.clone();
+            async move { run(&node).await }
         });
         let channel = ChannelName::new(CHANNEL).unwrap();
         let ticks = async || {
@@ -150,7 +148,7 @@ mod tests {
         assert!((LINGER as usize - 1..=LINGER as usize).contains(&more), "{more}");
         tokio::time::sleep(EVERY * (LINGER + 5)).await;
         assert_eq!(ticks().await.len(), lingered);
-        stop.send_replace(true);
+        node.lifecycle.stop();
         running.await.unwrap();
     }
 }

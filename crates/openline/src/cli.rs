@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use openline_client::{ChannelName, Position};
 
 use crate::flags::Flags;
@@ -29,6 +30,55 @@ pub(crate) enum Command {
     /// Show or check the configuration of the server.
     #[command(subcommand)]
     Config(ConfigCommand),
+    Health(Health),
+    /// Print what makes a shell complete the arguments of openline.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command.
+    Man {
+        /// Write openline.1, openline-serve.1 and all others into this folder.
+        #[arg(long, value_name = "FOLDER")]
+        dir: Option<PathBuf>,
+    },
+}
+
+const COMPLETIONS_HELP: &str = "\
+bash  openline completions bash > ~/.local/share/bash-completion/completions/openline
+zsh   openline completions zsh > a folder of $fpath, as _openline
+fish  openline completions fish > ~/.config/fish/completions/openline.fish";
+
+/// Ask a server whether it takes clients.
+///
+/// Without a URL it asks the server that the configuration would start on this machine, so that it can
+/// be the health check of a container as it is.
+#[derive(Debug, Args)]
+#[command(after_help = "Exits with 0 if all is well, with 1 if not or if nothing answers.")]
+pub(crate) struct Health {
+    /// http://… or https://…, with the host and the port alone.
+    pub(crate) url: Option<String>,
+
+    /// Ask whether it runs at all, even if it takes no publications or is about to stop.
+    #[arg(long)]
+    pub(crate) live: bool,
+
+    /// The configuration of the server on this machine; a URL wins.
+    #[arg(long, env = "OPENLINE_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Trust the certificates in this PEM file too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Accept any certificate, as is done without a URL.
+    #[arg(short = 'k', long, conflicts_with = "ca")]
+    pub(crate) insecure: bool,
+
+    /// How long it may take in all.
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds)]
+    pub(crate) timeout: Duration,
 }
 
 /// Run the server.
@@ -41,6 +91,14 @@ pub(crate) struct Serve {
     /// Read the configuration from this TOML file.
     #[arg(long, env = "OPENLINE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+
+    /// Take over from the server that runs with the same data directory, and refuse no client.
+    ///
+    /// It gives its socket and its store to this program, and closes its lines over
+    /// --upgrade-duration once this program serves. If this program fails before that, the other goes
+    /// on as before, and this one ends with 75, or with 69 if no server runs.
+    #[arg(long)]
+    pub(crate) takeover: bool,
 
     #[command(flatten)]
     pub(crate) flags: Flags,
@@ -162,7 +220,9 @@ pub(crate) struct Channels {
     pub(crate) upload: Option<PathBuf>,
 
     /// Begin behind the message at this position.
-    #[arg(long, value_name = "POSITION", requires = "reads", value_parser = position)]
+    // One position in 64 begins with a hyphen.
+    #[arg(long, value_name = "POSITION", requires = "reads", value_parser = position,
+        allow_hyphen_values = true)]
     pub(crate) since: Option<Position>,
 
     /// Begin with so many of the newest messages; with --since, read at most so many.
@@ -241,7 +301,7 @@ pub(crate) enum TokenCommand {
 /// Make a token, signed with a secret (HS256, HS384 or HS512).
 #[derive(Debug, Args)]
 pub(crate) struct MintToken {
-    /// Sign with the first secret in [auth] of this configuration, for its audience and issuer.
+    /// Sign with the first secret of this configuration's `auth`, for its audience and issuer.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["secret_file", "secret_env"])]
     pub(crate) config: Option<PathBuf>,
 
@@ -341,5 +401,19 @@ mod tests {
         for wrong in ["", "x", "-1", "inf", "NaN", "1e300"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_position_may_begin_with_a_hyphen() {
+        let since = Position { epoch: 0xf800_0000, offset: 1, tag: 1 };
+        let text = since.to_string();
+        assert!(text.starts_with('-'), "{text}");
+        let words = ["openline", "connect", "--subscribe", "news", "--since", &text];
+        let Command::Connect(connect) =
+            Cli::try_parse_from(words).expect("these are arguments").command
+        else {
+            panic!("it is another command");
+        };
+        assert_eq!(connect.channels.since, Some(since));
     }
 }

@@ -4,6 +4,7 @@ use std::env;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use openline_server::ConfigSource;
 use openline_server::config::{self, Config, ConfigError};
 
 use crate::cli::ConfigCommand;
@@ -14,6 +15,11 @@ pub(crate) fn run(command: &ConfigCommand) -> Result<(), Failure> {
         ConfigCommand::Check { file } => check(file.as_deref()),
         ConfigCommand::Default => print(&config::default_file()),
     }
+}
+
+/// Where the configuration is loaded from again.
+pub(crate) fn source(file: Option<&Path>, flags: &[(String, String)]) -> ConfigSource {
+    ConfigSource::new(file, environment(), flags.iter().cloned())
 }
 
 /// The configuration of the file, the environment and the flags. What is allowed but probably not
@@ -39,7 +45,8 @@ fn check(file: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+/// Writes to standard output, all of it.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout();
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     printed.map_err(|error| Failure::new(Exit::Io, error))
@@ -54,7 +61,7 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 /// The failure is one line, the last; the others are said before it.
-fn refused(mut errors: Vec<ConfigError>) -> Failure {
+pub(crate) fn refused(mut errors: Vec<ConfigError>) -> Failure {
     let last = errors.pop();
     for error in errors {
         let _ = writeln!(io::stderr(), "openline: {error}");

@@ -25,6 +25,7 @@ exits! {
     Unavailable = 69, "nothing answers there, or the port is taken";
     Taken = 73, "another server uses the data directory";
     Io = 74, "reading, writing or the connection failed";
+    NotTakenOver = 75, "the running server was not taken over from, and goes on";
     Protocol = 76, "the other side does not speak WebSocket, or breaks its rules";
     Tls = 77, "TLS failed: a bad certificate, or no TLS at all";
     Config = 78, "a file or an option cannot be used";

@@ -5,22 +5,79 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 
-use openline_server::{Handle, Server, StartError};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use openline_server::config::Config;
+use openline_server::{Handle, Listening, Server, StartError, TakeoverError};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use crate::cli::Serve;
 use crate::config;
 use crate::exit::{Exit, Failure};
+use crate::notify::Supervisor;
+use crate::succession::Succession;
 
 pub(crate) fn run(arguments: &Serve) -> Result<(), Failure> {
-    let config = config::load(arguments.config.as_deref(), &arguments.flags.0)?;
-    let is_secure = config.tls.certificate.is_some();
+    let (config, listening, is_passed) = listen(arguments)?;
+    let mut source = config::source(arguments.config.as_deref(), &arguments.flags.0);
+    if is_passed {
+        let reached_at = listening.local_addr();
+        source = source.map(move |config| config.reached_at(reached_at));
+    }
+    let is_secure = config.tls.is_on();
     let is_bare = arguments.config.is_none();
-    let server = Server::bind(config).map_err(|error| not_started(&error))?;
-    stop_on_signals(server.handle()).map_err(failed)?;
+    let supervisor = Supervisor::of_environment().map_err(failed)?;
+    let server = Server::bind_on(config, listening).map_err(|error| not_started(&error))?;
+    server.handle().load_from(source);
+    obey_signals(server.handle(), supervisor.clone()).map_err(failed)?;
     greet(&server, is_secure, is_bare);
-    server.run().map_err(failed)
+    if let Some(supervisor) = supervisor {
+        supervisor.follow(&server).map_err(failed)?;
+    }
+    server.run().map_err(ended)
+}
+
+/// The socket, and the configuration of a server on it: that of the server before, one that was
+/// opened for this program, or one at `listen`. True if it was there already.
+fn listen(arguments: &Serve) -> Result<(Config, Listening, bool), Failure> {
+    let not_started = |error: StartError| not_started(&error);
+    let passed = match arguments.takeover {
+        true => None,
+        false => Listening::from_environment().map_err(not_started)?,
+    };
+    let config = config::load(arguments.config.as_deref(), &arguments.flags.0)?;
+    let listening = match passed {
+        Some(passed) => passed,
+        None if arguments.takeover => {
+            let listening = Listening::take_over(&config).map_err(not_started)?;
+            warn_of_another_address(config.listen, listening.local_addr());
+            listening
+        }
+        None => {
+            let listening = Listening::at(config.listen).map_err(not_started)?;
+            return Ok((config, listening, false));
+        }
+    };
+    let config = listening.configure(config).map_err(config::refused)?;
+    Ok((config, listening, true))
+}
+
+fn warn_of_another_address(wanted: SocketAddr, address: SocketAddr) {
+    if wanted.port() != 0 && wanted != address {
+        // Nobody has to read it.
+        let _ = writeln!(
+            io::stderr(),
+            "openline: warning: the server before listens on {address}, and so does this one; listen=\
+             \"{wanted}\" is for a start without --takeover"
+        );
+    }
+}
+
+/// Why the server ended, which may be that it never began.
+fn ended(error: io::Error) -> Failure {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<StartError>()) {
+        Some(error) => not_started(error),
+        None => failed(error),
+    }
 }
 
 fn not_started(error: &StartError) -> Failure {
@@ -28,6 +85,7 @@ fn not_started(error: &StartError) -> Failure {
         StartError::Tls(_) | StartError::Config(_) => Exit::Config,
         StartError::Data { locked: true, .. } => Exit::Taken,
         StartError::Data { locked: false, .. } => Exit::Io,
+        StartError::Takeover(TakeoverError::Refused { .. }) => Exit::NotTakenOver,
         _ => Exit::Unavailable,
     };
     let failure = Failure::new(exit, error);
@@ -43,15 +101,29 @@ fn failed(error: io::Error) -> Failure {
     Failure::new(Exit::Io, error)
 }
 
-/// The first signal begins a graceful stop, a second one ends the program at once.
-fn stop_on_signals(server: Handle) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+/// SIGTERM begins a drain, SIGINT stops without one; a second of them ends the program at once. SIGHUP
+/// loads the configuration again. SIGUSR2 has the next process take over.
+fn obey_signals(server: Handle, supervisor: Option<Supervisor>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR2])?;
+    let succession = Succession::of_this_program()?;
     let watch = move || {
-        let mut signals = signals.forever();
-        signals.next();
-        server.stop();
-        signals.next();
-        std::process::exit(Exit::Interrupted as i32);
+        let mut is_ending = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGUSR2 => succession.begin(),
+                SIGHUP => {
+                    // What came of it is in the log.
+                    let _ = match &supervisor {
+                        Some(supervisor) => supervisor.around_reload(|| server.reload()),
+                        None => server.reload(),
+                    };
+                }
+                _ if is_ending => std::process::exit(Exit::Interrupted as i32),
+                SIGTERM => server.drain(),
+                _ => server.stop(),
+            }
+            is_ending |= matches!(signal, SIGINT | SIGTERM);
+        }
     };
     thread::Builder::new().name("openline-signals".to_owned()).spawn(watch)?;
     Ok(())
@@ -103,7 +175,7 @@ fn publish_lines(http: &str, here: SocketAddr, key: &Path) -> String {
 }
 
 /// An address of this machine that leads to the server.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),

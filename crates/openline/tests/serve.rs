@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_openline"));
@@ -50,13 +51,53 @@ fn it_says_where_it_listens_echoes_and_stops_on_a_signal() {
         client.stdin.take().unwrap().write_all(b"hello\n").unwrap();
         let output = client.wait_with_output().unwrap();
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"hello\n"[..]));
-        let killed = Command::new("kill").args([signal, &server.id().to_string()]).status();
-        assert!(killed.unwrap().success());
+        tell(&server, signal);
         assert_eq!(server.wait().unwrap().code(), Some(0));
         let mut more = String::new();
         server.stdout.take().unwrap().read_to_string(&mut more).unwrap();
         assert_eq!(more, "", "one line, when nobody watches");
     }
+}
+
+/// Sends a signal, as an operator would.
+fn tell(server: &Child, signal: &str) {
+    let killed = Command::new("kill").args([signal, &server.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+}
+
+/// The status that a path is answered with.
+fn status(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address.strip_prefix("http://").unwrap()).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn sigterm_begins_a_drain_and_a_second_signal_ends_it_at_once() {
+    for again in ["-TERM", "-INT"] {
+        let flags = ["--listen", "127.0.0.1:0", "--threads", "1", "--drain-delay", "10m"];
+        let (mut server, address) = start(&flags);
+        assert_eq!(status(&address, "/health/ready"), "200");
+        tell(&server, "-TERM");
+        let until = Instant::now() + Duration::from_secs(60);
+        while status(&address, "/health/ready") != "503" {
+            assert!(Instant::now() < until, "it does not begin to drain");
+        }
+        assert_eq!(status(&address, "/health/live"), "200");
+        tell(&server, again);
+        assert_eq!(server.wait().unwrap().code(), Some(130));
+    }
+}
+
+#[test]
+fn sigint_stops_without_a_drain() {
+    let flags = ["--listen", "127.0.0.1:0", "--threads", "1", "--drain-delay", "10m"];
+    let (mut server, _) = start(&flags);
+    tell(&server, "-INT");
+    assert_eq!(server.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -22,6 +22,7 @@ struct Info<'a> {
     retry_spread: u64,
     level: &'static str,
     history: Kept<'a>,
+    overload: Overload,
     limits: Limits,
     nodes: Vec<NodeInfo>,
 }
@@ -56,6 +57,15 @@ struct Kept<'a> {
     ailment: Option<&'a str>,
 }
 
+/// What is given up for want of memory.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Overload {
+    level: u8,
+    memory_bytes: u64,
+    memory_bytes_max: u64,
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Limits {
@@ -76,18 +86,19 @@ struct Limits {
 }
 
 pub(super) fn info(node: &Node) -> String {
-    let config = &node.exchange.config;
+    let config = &node.settings().config;
     let (channels, subscriptions) = node.exchange.occupancy();
+    let (memory_bytes, memory_bytes_max) = node.exchange.overload.memory();
     let health = node.exchange.broker().health();
     json(&Info {
         node: &node.name,
         version: env!("CARGO_PKG_VERSION"),
         uptime: u64::try_from(node.exchange.clock.uptime().as_millis()).unwrap_or(u64::MAX),
         sessions: node.exchange.shards().iter().map(|shard| shard.hub().len()).sum(),
-        lines: node.guard.lines(),
+        lines: node.settings().guard.lines(),
         channels,
         subscriptions,
-        retry_spread: node.guard.retry_spread_ms(),
+        retry_spread: node.settings().guard.retry_spread_ms(),
         level: node.exchange.broker().level(),
         history: Kept {
             channels: health.channels,
@@ -95,6 +106,11 @@ pub(super) fn info(node: &Node) -> String {
             bytes: health.bytes,
             queued_bytes: health.queued_bytes,
             ailment: health.ailment.as_deref(),
+        },
+        overload: Overload {
+            level: node.exchange.overload.level() as u8,
+            memory_bytes,
+            memory_bytes_max,
         },
         limits: Limits {
             message_bytes: config.limits.message.bytes(),

@@ -25,7 +25,7 @@ pub(crate) fn check(node: &Node, headers: &HeaderMap) -> Result<(), Rejection> {
         false => bearer(first.as_bytes())
             .ok_or_else(|| refused(ErrorCode::AuthFailed, "Authorization must be Bearer <key>"))?,
     };
-    match node.api_keys.accept(key.trim_ascii()) {
+    match node.settings().api_keys.accept(key.trim_ascii()) {
         true => Ok(()),
         false => Err(refused(ErrorCode::AuthFailed, "this is not a key of this server")),
     }

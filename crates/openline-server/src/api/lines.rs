@@ -133,7 +133,7 @@ pub(super) fn take_back(
 ) -> Result<Answer, Fault> {
     let Revoked { subject, since, until } = revoked;
     // Before the lines end, so that none comes back.
-    let revocations = node.verifier.revocations();
+    let revocations = &node.revocations;
     revocations.revoke(subject.into(), since, until).map_err(|full| match full {
         RevocationsFull::Full => Fault::new(ErrorCode::Overloaded, full.to_string()),
         RevocationsFull::Name => bad(full.to_string()),

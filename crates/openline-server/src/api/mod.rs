@@ -6,6 +6,7 @@
 //! another origin read it: a key in a page is a key in everybody's hands.
 
 mod clients;
+mod drain;
 mod everywhere;
 mod fields;
 mod info;
@@ -14,10 +15,12 @@ mod lines;
 mod metrics;
 mod publish;
 mod read;
+mod reload;
 mod route;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -47,7 +50,7 @@ const BODY_EXTRA_BYTES: u64 = 64 << 10;
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers a request below [`PREFIX`].
-pub(crate) async fn answer(node: &Node, request: Request<Body>) -> Response<Body> {
+pub(crate) async fn answer(node: &Arc<Node>, request: Request<Body>) -> Response<Body> {
     let route = Route::find(request.uri().path());
     let path = route.as_ref().map_or("other", |route| route.path);
     let answered = match route {
@@ -67,7 +70,11 @@ pub(crate) async fn answer(node: &Node, request: Request<Body>) -> Response<Body
     response
 }
 
-async fn respond(node: &Node, route: &Route, request: Request<Body>) -> Result<String, Rejection> {
+async fn respond(
+    node: &Arc<Node>,
+    route: &Route,
+    request: Request<Body>,
+) -> Result<String, Rejection> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if !route.takes(request.method()) {
         return Err(wrong_method(route, request.method()));
@@ -75,11 +82,20 @@ async fn respond(node: &Node, route: &Route, request: Request<Body>) -> Result<S
     key::check(node, request.headers())?;
     let (head, body) = request.into_parts();
     let query = head.uri.query().unwrap_or_default();
+    if route.operation == Operation::Reload {
+        let body = text(body, node).await.map_err(refusal)?;
+        if !body.trim().is_empty() {
+            Fields::of_body(route.name(), route.fields, &body).map_err(refusal)?;
+        }
+        return reload::reload(node).await;
+    }
     let done = if is_read {
         let fields = Fields::of_query(route.name(), route.fields, query).map_err(refusal)?;
         perform(node, route.operation, &fields, &head.headers).await
     } else if query.is_empty() {
         let body = text(body, node).await.map_err(refusal)?;
+        let takes_nothing = route.fields.is_empty() && body.trim().is_empty();
+        let body = if takes_nothing { ByteString::from_static("{}") } else { body };
         let fields = Fields::of_body(route.name(), route.fields, &body).map_err(refusal)?;
         perform(node, route.operation, &fields, &head.headers).await
     } else {
@@ -107,7 +123,9 @@ async fn perform(
         Operation::Client => clients::client(node, fields).await,
         Operation::Disconnect => lines::disconnect(node, fields).await,
         Operation::Revoke => lines::revoke(node, fields).await,
+        Operation::Drain => drain::drain(node),
         Operation::Info => Ok(info::info(node)),
+        Operation::Reload => unreachable!("it has been answered"),
     }
 }
 
@@ -131,7 +149,7 @@ async fn text(body: Body, node: &Node) -> Result<ByteString, Fault> {
 }
 
 fn body_bytes_max(node: &Node) -> usize {
-    let message = node.exchange.config.limits.message.bytes();
+    let message = node.settings().config.limits.message.bytes();
     usize::try_from(message.saturating_add(BODY_EXTRA_BYTES)).unwrap_or(usize::MAX)
 }
 

@@ -137,10 +137,10 @@ struct Message {
 
 impl Message {
     fn draft(&self, node: &Node, channel: ChannelName) -> Result<Draft, Fault> {
-        let namespace = node.exchange.namespace(&channel)?;
+        let kept = node.settings().namespace(&channel).map(history)?;
         let history = match self.volatile {
             true => History { size: 0, ttl_ms: 0 },
-            false => history(namespace),
+            false => kept,
         };
         Ok(Draft {
             channel,
@@ -166,7 +166,7 @@ fn message(node: &Node, fields: &Fields<'_>, key: Option<String>) -> Result<Mess
         return Err(Fault::new(ErrorCode::ReservedEvent, message));
     }
     let data = fields.data()?;
-    let most = node.exchange.config.limits.message.bytes();
+    let most = node.settings().config.limits.message.bytes();
     if data.len() as u64 > most {
         let message = format!("`data` has {} bytes, {most} are allowed", data.len());
         return Err(Fault::new(ErrorCode::TooLarge, message));

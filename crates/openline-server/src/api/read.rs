@@ -99,7 +99,7 @@ struct Kept {
 
 pub(super) async fn history(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let channel = fields.channel()?;
-    if node.exchange.namespace(&channel)?.history_size == 0 {
+    if node.settings().namespace(&channel)?.history_size == 0 {
         return Err(no_history(channel.as_str()));
     }
     let query = Query {
@@ -122,7 +122,7 @@ pub(super) async fn history(node: &Node, fields: &Fields<'_>) -> Result<String, 
 /// Forgets what the channel keeps. Who comes back and has missed something is told so.
 pub(super) async fn clear_history(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let channel = fields.channel()?;
-    if node.exchange.namespace(&channel)?.history_size == 0 {
+    if node.settings().namespace(&channel)?.history_size == 0 {
         return Err(no_history(channel.as_str()));
     }
     node.exchange.broker().clear(&channel).await.map_err(|error| error.fault())?;
@@ -131,7 +131,7 @@ pub(super) async fn clear_history(node: &Node, fields: &Fields<'_>) -> Result<St
 
 pub(super) async fn presence(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let channel = fields.channel()?;
-    if !node.exchange.namespace(&channel)?.presence {
+    if !node.settings().namespace(&channel)?.presence {
         let message = format!("{channel} keeps no presence");
         return Err(Fault::new(ErrorCode::NoPresence, message));
     }
@@ -186,7 +186,8 @@ pub(super) async fn channels(node: &Node, fields: &Fields<'_>) -> Result<String,
 pub(super) async fn channel_details(node: &Node, fields: &Fields<'_>) -> Result<String, Fault> {
     let channel = fields.channel()?;
     let exchange = &node.exchange;
-    let namespace = exchange.namespace(&channel)?;
+    let settings = node.settings();
+    let namespace = settings.namespace(&channel)?;
     let kept = match namespace.history_size {
         0 => None,
         _ => exchange.broker().extent(&channel).await.map_err(|error| error.fault())?,

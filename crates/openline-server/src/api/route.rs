@@ -39,7 +39,9 @@ pub(super) enum Operation {
     Client,
     Disconnect,
     Revoke,
+    Drain,
     Info,
+    Reload,
 }
 
 const READ: &[Method] = &[Method::GET, Method::POST];
@@ -157,6 +159,8 @@ pub(super) const ROUTES: &[Route] = &[
         fields: &[optional("client"), optional("user"), optional("token"), optional("until")],
         operation: Operation::Revoke,
     },
+    Route { path: "/api/v1/drain", methods: WRITE, fields: &[], operation: Operation::Drain },
+    Route { path: "/api/v1/reload", methods: WRITE, fields: &[], operation: Operation::Reload },
     Route {
         path: "/api/v1/info",
         methods: &[Method::GET],

@@ -117,7 +117,7 @@ impl Audience {
     fn hand_on(&self, room: &str, event: &str, data: Data) -> Result<(), Refusal> {
         let exchange = &self.namespace.node().exchange;
         let channel = self.namespace.channel(room)?;
-        exchange.namespace(&channel).map_err(Refusal::of_fault)?;
+        exchange.settings().namespace(&channel).map_err(Refusal::of_fault)?;
         let event = Broadcast::Event(Arc::new(Event { event: event.into(), data }));
         exchange.broadcast(&channel, event, self.except_clients.first().cloned());
         Ok(())
@@ -127,8 +127,9 @@ impl Audience {
     async fn publish(&self, room: &str, event: &str, data: Data) -> Result<(), Refusal> {
         let exchange = &self.namespace.node().exchange;
         let channel = self.namespace.channel(room)?;
-        let namespace = exchange.namespace(&channel).map_err(Refusal::of_fault)?;
-        let history = history(namespace);
+        let settings = exchange.settings();
+        let history = settings.namespace(&channel).map(history).map_err(Refusal::of_fault)?;
+        drop(settings);
         let event = (event != "message").then(|| ByteString::from(event));
         let draft = Draft { channel, event, data, from: None, key: None, history };
         let published = exchange.publish(draft, self.except_clients.first().cloned()).await;

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::mounted::Mounted;
 use crate::node::StartError;
 use crate::server::{Prepared, Server, furnish};
+use crate::upgrade::Listening;
 
 /// A server with handlers of its own. Made by [`Server::builder`].
 #[derive(Debug, Default)]
@@ -94,7 +95,16 @@ impl ServerBuilder {
     /// # Errors
     /// See [`StartError`].
     pub fn bind(self, config: Config) -> Result<Server, StartError> {
-        Server::start(config, self.doors, HandlerThreads::Own(self.threads))
+        let listening = Listening::at(config.listen)?;
+        self.bind_on(config, listening)
+    }
+
+    /// As [`ServerBuilder::bind`], on a socket that listens already, as [`Server::bind_on`] does.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn bind_on(self, config: Config, listening: Listening) -> Result<Server, StartError> {
+        Server::start(config, listening, self.doors, HandlerThreads::Own(self.threads))
     }
 
     /// Openline inside of a server of axum's, which has the sockets. Of the configuration, what is said

@@ -78,6 +78,11 @@ impl Calls {
         }
     }
 
+    /// Whether there are any that are not done.
+    pub(crate) fn are_at_work(&self) -> bool {
+        self.state().driver.is_some()
+    }
+
     /// Something that was put in is done already: its deadline has passed.
     pub(crate) fn expired(&self) {
         self.news.notify_one();

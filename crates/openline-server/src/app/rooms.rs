@@ -16,7 +16,8 @@ pub(super) async fn join(
     greet: impl FnOnce(&[Arc<Publication>]) + Send,
 ) -> Result<(), Refusal> {
     let place = client.place();
-    match place.enter(channel, None, Some(newest), &PAGE).await {
+    let settings = &place.node.settings();
+    match place.enter(channel, None, Some(newest), &PAGE, settings).await {
         Ok(read) => {
             let tell = |joined: &_| {
                 if client.line.speaks_protocol() {
@@ -50,4 +51,31 @@ pub(super) fn leave(client: &Arc<Client>, channel: &ChannelName) -> bool {
         client.line.reply(&Reply::Unsubscribed { id: None, channels, reason });
     }
     left
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use openline_protocol::ChannelName;
+
+    use crate::app::Handlers;
+    use crate::testkit::TestServer;
+
+    #[tokio::test]
+    async fn who_fell_behind_is_in_its_rooms_all_the_same() {
+        let server = TestServer::new(Handlers::new());
+        let (mut ann, mut ben) = (server.client().await, server.client().await);
+        ann.subscribe("red").await.unwrap();
+        ben.subscribe("blue").await.unwrap();
+        let space = server.namespace("/");
+        let red = ChannelName::new("red").unwrap();
+        server.node().exchange.shards()[0].hub().lose_place(&red, None);
+        // What was missed is read after the next turn, which brings these.
+        space.everybody().except("red").emit("said", "not red").await.unwrap();
+        space.to("red").to("blue").emit("said", "either").await.unwrap();
+        assert_eq!(ann.expect("said").await.data, "either");
+        assert_eq!(ben.expect("said").await.data, "not red");
+        assert_eq!(ben.expect("said").await.data, "either");
+    }
 }

@@ -1,7 +1,7 @@
 //! The keys that open the HTTP API: one of the server's own making, and those of the config.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::{error, fmt};
 
@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::Secret;
+use crate::private_file;
 
 /// The name of the file in the data directory.
 const FILE: &str = "api-key";
@@ -24,6 +25,7 @@ const MORE_KEYS_MAX: usize = 16;
 pub(crate) struct ApiKeys {
     keys: Vec<Secret>,
     path: Option<PathBuf>,
+    is_random: bool,
 }
 
 /// Why there are no keys.
@@ -60,7 +62,7 @@ impl ApiKeys {
             Some(key) => key,
             None => {
                 let key = random_key()?;
-                create(&path, &key).map_err(failed)?;
+                private_file::write(&path, format!("{key}\n").as_bytes()).map_err(failed)?;
                 Secret::new(key)
             }
         };
@@ -77,14 +79,19 @@ impl ApiKeys {
         }
         match keys.iter().position(|key| !is_key(key.expose())) {
             Some(index) => Err(ApiKeyError::Key { index }),
-            None => Ok(Self { keys, path: None }),
+            None => Ok(Self { keys, path: None, is_random: false }),
         }
     }
 
     /// One random key, for a server without a data directory; it has to be shown once.
     pub(crate) fn random() -> Result<(Self, Secret), ApiKeyError> {
         let key = Secret::new(random_key()?);
-        Ok((Self { keys: vec![key.clone()], path: None }, key))
+        Ok((Self { keys: vec![key.clone()], path: None, is_random: true }, key))
+    }
+
+    /// The same again, if it is a random one: it was shown once and will not be again.
+    pub(crate) fn random_again(&self) -> Option<Self> {
+        self.is_random.then(|| Self { keys: self.keys.clone(), path: None, is_random: true })
     }
 
     /// Whether this is one of the keys. Takes as long whichever it is, or nearly is.
@@ -124,23 +131,6 @@ fn read(path: &Path) -> Result<Option<Secret>, ApiKeyError> {
     let text = fs::read(path).map_err(failed)?;
     let key = text.trim_ascii();
     if is_key(key) { Ok(Some(Secret::new(key))) } else { Err(content()) }
-}
-
-/// Writes aside and renames, so that a crash never leaves half a key.
-fn create(path: &Path, key: &str) -> io::Result<()> {
-    let aside = path.with_extension("new");
-    match fs::remove_file(&aside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&aside)?;
-    writeln!(file, "{key}")?;
-    file.sync_all()?;
-    fs::rename(&aside, path)
 }
 
 #[cfg(unix)]
@@ -269,7 +259,7 @@ mod tests {
         let (short, spaced, long) = ("x".repeat(31), "x ".repeat(20), "x".repeat(257));
         for text in ["", "\n", &short, &spaced, &long] {
             let _ = fs::remove_file(dir.file());
-            create(&dir.file(), text).unwrap();
+            private_file::write(&dir.file(), format!("{text}\n").as_bytes()).unwrap();
             let error = ApiKeys::open(&dir.0, vec![]).unwrap_err();
             assert!(matches!(error, ApiKeyError::Content { .. }), "{error}");
             assert_eq!(fs::read_to_string(dir.file()).unwrap(), format!("{text}\n"));

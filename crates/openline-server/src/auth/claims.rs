@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -15,7 +15,7 @@ const NAME_BYTES_MAX: usize = 255;
 const INFO_BYTES_MAX: usize = 4096;
 
 /// Who a line belongs to, for how long, and what they may do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     /// Claim `sub`; without it the bearer may act, but has no name.
     pub(crate) user: Option<Arc<str>>,

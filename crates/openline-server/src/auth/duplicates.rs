@@ -1,6 +1,7 @@
 //! What happens when a user who has a line opens another.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,25 +47,33 @@ pub(crate) enum Yield {
 /// and when it ends; under [`Duplicates::Allow`] it holds nothing. As large as the number of lines.
 #[derive(Debug, Default)]
 pub(crate) struct UserLines {
-    policy: Duplicates,
+    /// A [`Duplicates`].
+    policy: AtomicU8,
     /// With the time when it learned whose it is.
     lines: Mutex<HashMap<Arc<str>, (u64, Instant)>>,
 }
 
 impl UserLines {
     pub(crate) fn new(policy: Duplicates) -> Self {
-        Self { policy, lines: Mutex::default() }
+        Self { policy: AtomicU8::new(policy as u8), lines: Mutex::default() }
+    }
+
+    /// Has another policy hold for lines that learn their user from now on. Under
+    /// [`Duplicates::Allow`] nobody was counted, so the first line of a user then is a first one.
+    pub(crate) fn set_policy(&self, policy: Duplicates) {
+        self.policy.store(policy as u8, Ordering::Relaxed);
     }
 
     /// Enters the user's line. Entering the same line again (a renewed token) is always open.
     pub(crate) fn enter(&self, user: &Arc<str>, line: u64) -> Entrance {
-        if self.policy == Duplicates::Allow {
+        let policy = self.policy();
+        if policy == Duplicates::Allow {
             return Entrance::Open;
         }
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         match lines.get(user) {
             Some((other, _)) if *other == line => Entrance::Open,
-            Some(_) if self.policy == Duplicates::Refuse => Entrance::Refused,
+            Some(_) if policy == Duplicates::Refuse => Entrance::Refused,
             _ => match lines.insert(user.clone(), (line, Instant::now())) {
                 Some((other, _)) => Entrance::Replaces(other),
                 None => Entrance::Open,
@@ -74,7 +83,7 @@ impl UserLines {
 
     /// Whether a user's new line ends those on other nodes.
     pub(crate) fn replaces(&self) -> bool {
-        self.policy == Duplicates::Replace
+        self.policy() == Duplicates::Replace
     }
 
     /// The user has a line on another node now. Of two that come at the same time the other stays if
@@ -101,13 +110,19 @@ impl UserLines {
 
     /// Takes the line out, if it is still the user's.
     pub(crate) fn leave(&self, user: &str, line: u64) {
-        if self.policy == Duplicates::Allow {
-            return;
-        }
+        // What was entered under another policy leaves under any.
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.get(user).is_some_and(|(own, _)| *own == line) {
             lines.remove(user);
         }
+    }
+}
+
+impl UserLines {
+    fn policy(&self) -> Duplicates {
+        let policy = self.policy.load(Ordering::Relaxed);
+        let all = [Duplicates::Allow, Duplicates::Replace, Duplicates::Refuse];
+        all.into_iter().find(|one| *one as u8 == policy).unwrap_or_default()
     }
 }
 
@@ -136,6 +151,19 @@ mod tests {
         lines.leave("u", 3);
         assert_eq!(lines.enter(&user, 4), Entrance::Open);
         assert_eq!(lines.enter(&"v".into(), 5), Entrance::Open);
+    }
+
+    #[test]
+    fn another_policy_holds_from_then_on_and_leaves_nothing_behind() {
+        let lines = UserLines::new(Duplicates::Allow);
+        let user = "u".into();
+        assert_eq!(lines.enter(&user, 1), Entrance::Open);
+        lines.set_policy(Duplicates::Refuse);
+        assert_eq!(lines.enter(&user, 2), Entrance::Open, "nobody knows of the first");
+        assert_eq!(lines.enter(&user, 3), Entrance::Refused);
+        lines.set_policy(Duplicates::Allow);
+        lines.leave("u", 2);
+        assert!(lines.lines.lock().unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 //! between colons for just that part (`room:*:news`). It stands nowhere else. `{user}` stands for
 //! the token's own user.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The most patterns in a token.
@@ -22,11 +23,11 @@ pub(crate) enum Action {
 }
 
 /// A set of actions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Actions(u8);
 
 /// What a token allows: the union of its patterns. Anything else is not allowed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grants(Box<[(Box<str>, Actions)]>);
 
 impl Action {
@@ -80,7 +81,7 @@ impl Grants {
     /// Reads claim `channels`: patterns with lists of actions, or a list of patterns for all.
     /// An error names the pattern by its place (in an object, in order of name), never by its
     /// text.
-    pub(super) fn read(value: &Value, user: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn read(value: &Value, user: Option<&str>) -> Result<Self, String> {
         let mut grants = Vec::new();
         match value {
             Value::Object(map) => {

@@ -39,7 +39,8 @@ pub(crate) trait Fetch: Send + Sync {
     fn get<'a>(&'a self, url: &'a str) -> Fetched<'a>;
 }
 
-/// The set of one address.
+/// The set of one address. Clones share what was fetched.
+#[derive(Clone)]
 pub(super) struct Jwks {
     url: Arc<str>,
     fetch: Arc<dyn Fetch>,
@@ -68,6 +69,10 @@ impl Jwks {
     pub(super) fn new(url: &str, fetch: Arc<dyn Fetch>) -> Result<Self, OptionsError> {
         check_url(url).map_err(|what| OptionsError(format!("auth.jwks_url {what}")))?;
         Ok(Self { url: url.into(), fetch, state: Arc::default() })
+    }
+
+    pub(super) fn is_of(&self, url: &str) -> bool {
+        *self.url == *url
     }
 
     /// The key that a token with this header is to be checked with.
@@ -204,10 +209,10 @@ fn check_url(url: &str) -> Result<(), String> {
 
 /// The keys of a set that are of use here.
 #[derive(Debug)]
-struct KeySet(Vec<Arc<Key>>);
+pub(super) struct KeySet(Vec<Arc<Key>>);
 
 impl KeySet {
-    fn parse(body: &[u8]) -> Result<Self, String> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Document {
             keys: Vec<Value>,

@@ -14,6 +14,8 @@ mod claims_tests;
 mod credential;
 mod duplicates;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod grants;
 mod jwks;
 #[cfg(test)]
@@ -33,7 +35,7 @@ mod verifier;
 #[cfg(test)]
 mod verifier_tests;
 
-pub(crate) use api_keys::ApiKeys;
+pub(crate) use api_keys::{ApiKeyError, ApiKeys};
 pub(crate) use claims::Identity;
 pub(crate) use credential::find_credential;
 pub(crate) use duplicates::{Duplicates, Entrance, UserLines, Yield};

@@ -18,7 +18,7 @@ pub(crate) struct Verifier {
     options: Options,
     keys: Vec<Key>,
     jwks: Option<Jwks>,
-    revocations: Revocations,
+    revocations: Arc<Revocations>,
 }
 
 impl Verifier {
@@ -45,7 +45,26 @@ impl Verifier {
             return Err(OptionsError(message));
         }
         let keys = keys::configured(&options.keys)?;
-        Ok(Self { options, keys, jwks, revocations: Revocations::default() })
+        Ok(Self { options, keys, jwks, revocations: Arc::default() })
+    }
+
+    /// One by other options, which knows what was taken back and, where they come from the same place,
+    /// the keys that this one has fetched.
+    ///
+    /// # Errors
+    /// As of the others.
+    pub(crate) fn renewed(
+        &self,
+        options: Options,
+        fetch: impl FnOnce() -> Arc<dyn Fetch>,
+    ) -> Result<Self, OptionsError> {
+        let jwks = match (options.jwks_url.as_deref(), &self.jwks) {
+            (None, _) => None,
+            (Some(url), Some(jwks)) if jwks.is_of(url) => Some(jwks.clone()),
+            (Some(url), _) => Some(Jwks::new(url, fetch())?),
+        };
+        let revocations = self.revocations.clone();
+        Ok(Self { revocations, ..Self::build(options, jwks)? })
     }
 
     pub(crate) fn options(&self) -> &Options {
@@ -53,7 +72,7 @@ impl Verifier {
     }
 
     /// What was taken back; live lines are to be checked against it too.
-    pub(crate) fn revocations(&self) -> &Revocations {
+    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
         &self.revocations
     }
 

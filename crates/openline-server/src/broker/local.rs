@@ -1,5 +1,7 @@
 //! [`LocalBroker`]: the broker of a single node, in this process, with or without a store.
 
+mod keeping;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,9 +10,10 @@ use openline_engine::{Draft, Extent, History, Ordered, Page, PageLimits, Query, 
 use openline_protocol::{ChannelName, Position, Publication, Reason};
 use tokio::sync::oneshot;
 
+use self::keeping::{Keeping, Kept};
 use super::record::Record;
 use super::stripes::{Stripe, Stripes, Ticket};
-use super::{Answer, Broker, BrokerError, BrokerHealth, Published, Tail};
+use super::{Answer, Broker, BrokerError, BrokerHealth, GiveError, Published, Tail};
 use crate::clock::Clock;
 use crate::store::{self, Level, OpenError, Opened, State, Store};
 
@@ -31,7 +34,7 @@ pub(crate) struct LocalOptions {
 /// A broker in this process.
 pub(crate) struct LocalBroker {
     stripes: Arc<Stripes>,
-    store: Option<Store<Ticket>>,
+    keeping: Keeping,
     level: &'static str,
 }
 
@@ -39,7 +42,7 @@ impl LocalBroker {
     /// A broker that keeps entries in memory only.
     pub(crate) fn in_memory(options: LocalOptions, clock: Clock, tail: Arc<dyn Tail>) -> Self {
         let stripes = Arc::new(Stripes::new(options, clock, tail));
-        Self { stripes, store: None, level: "memory" }
+        Self { stripes, keeping: Keeping::in_memory(), level: "memory" }
     }
 
     /// A broker that keeps entries in a store as well. `history` tells how much is kept of a
@@ -69,35 +72,32 @@ impl LocalBroker {
             },
             None => stripes.discard([sequence]),
         };
-        let committing = stripes.clone();
-        let committed = move |group| committing.commit(group);
-        let (store, opened) = Store::open(dir, stored, each, committed)?;
-        let broker = Self { stripes, store: Some(store), level };
+        let (keeping, opened) = Keeping::open(dir, stored, &stripes, each)?;
+        let broker = Self { stripes, keeping, level };
         match epoch {
             Some((epoch, sequence)) => {
                 broker.stripes.set_epoch(epoch);
                 broker.stripes.note().sequence = Some(sequence);
             }
-            None => broker.set_epoch(rand::random()),
+            None => broker.set_epoch(&broker.keeping.kept(), rand::random()),
         }
-        broker.remove(1);
+        broker.remove(&broker.keeping.kept(), 1);
         Ok((broker, opened))
     }
 
     /// Names the streams that are made from here on: one that had entries is forgotten.
-    fn set_epoch(&self, epoch: u32) {
+    fn set_epoch(&self, kept: &Kept, epoch: u32) {
         let mut note = self.stripes.note();
         self.stripes.set_epoch(epoch);
-        if let Some(store) = &self.store {
+        if let Kept::InStore(store) = kept {
             note.owed = store.append(Record::Epoch(epoch).to_bytes(), Ticket::Epoch).is_err();
         }
     }
 
-    fn remove(&self, least: usize) {
+    fn remove(&self, kept: &Kept, least: usize) {
+        let Kept::InStore(store) = kept else { return };
         let removed = self.stripes.take_removed(least);
-        if let Some(store) = &self.store
-            && !removed.is_empty()
-        {
+        if !removed.is_empty() {
             store.remove(removed);
         }
     }
@@ -106,6 +106,7 @@ impl LocalBroker {
     /// that the order in the store, and at the tail, is that of the channel.
     fn keep(
         &self,
+        kept: &Kept,
         stripe: &mut Stripe,
         publication: Arc<Publication>,
         key: Option<ByteString>,
@@ -113,7 +114,7 @@ impl LocalBroker {
         now: u64,
     ) -> (Answer<Published>, Vec<u64>) {
         let channel = publication.channel.clone();
-        let Some((store, position)) = self.store.as_ref().zip(publication.position) else {
+        let Some((store, position)) = kept.store().zip(publication.position) else {
             let published = Published::first(&publication);
             let mut removed = Vec::new();
             if let Some(position) = publication.position {
@@ -151,6 +152,10 @@ impl LocalBroker {
 
 impl Broker for LocalBroker {
     fn publish(&self, draft: Draft, except: Option<Arc<str>>) -> Answer<Published> {
+        let kept = self.keeping.kept();
+        if let Err(error) = kept.check() {
+            return Answer::now(Err(error));
+        }
         let (channel, key) = (draft.channel.clone(), draft.key.clone());
         let channels_max = self.stripes.options.channels_max;
         let full = self.stripes.channels() >= channels_max;
@@ -161,7 +166,7 @@ impl Broker for LocalBroker {
             }
             let answer = match stripe.streams.order(draft, rand::random(), now) {
                 Ordered::New(publication) => {
-                    return self.keep(stripe, publication, key, except, now);
+                    return self.keep(&kept, stripe, publication, key, except, now);
                 }
                 Ordered::Conflict { age_ms } => {
                     let key = key.unwrap_or_default().to_string();
@@ -179,7 +184,7 @@ impl Broker for LocalBroker {
             };
             (answer, Vec::new())
         });
-        self.remove(REMOVED_TOGETHER);
+        self.remove(&kept, REMOVED_TOGETHER);
         answer
     }
 
@@ -191,7 +196,12 @@ impl Broker for LocalBroker {
     ) -> Answer<Recovery> {
         let recover =
             |stripe: &mut Stripe, now| stripe.streams.recover(channel, since, limits, now);
-        Answer::now(Ok(self.stripes.with(channel, recover)))
+        let recovery = self.stripes.with(channel, recover);
+        match recovery.missed {
+            // The reader may know more than is known here by now.
+            Err(_) if self.keeping.is_away() => Answer::now(Err(BrokerError::HandedOver)),
+            _ => Answer::now(Ok(recovery)),
+        }
     }
 
     fn query(
@@ -201,7 +211,10 @@ impl Broker for LocalBroker {
         limits: &PageLimits,
     ) -> Answer<Result<Page, Reason>> {
         let ask = |stripe: &mut Stripe, now| stripe.streams.query(channel, query, limits, now);
-        Answer::now(Ok(self.stripes.with(channel, ask)))
+        match self.stripes.with(channel, ask) {
+            Err(_) if self.keeping.is_away() => Answer::now(Err(BrokerError::HandedOver)),
+            page => Answer::now(Ok(page)),
+        }
     }
 
     fn extent(&self, channel: &ChannelName) -> Answer<Option<Extent>> {
@@ -210,25 +223,51 @@ impl Broker for LocalBroker {
     }
 
     fn clear(&self, channel: &ChannelName) -> Answer<()> {
+        let kept = self.keeping.kept();
+        if let Err(error) = kept.check() {
+            return Answer::now(Err(error));
+        }
         let clear = |stripe: &mut Stripe, _| (stripe.streams.clear(channel), Vec::new());
         let removed = self.stripes.with(channel, clear);
         if !removed.is_empty() {
             // First, or a kill between the two would leave the channel gone and its name in use.
-            self.set_epoch(rand::random());
+            self.set_epoch(&kept, rand::random());
             self.stripes.discard(removed);
-            self.remove(1);
+            self.remove(&kept, 1);
         }
         Answer::now(Ok(()))
     }
 
     fn sweep(&self) {
+        let kept = self.keeping.kept();
+        if kept.check().is_err() {
+            return;
+        }
         let epoch = rand::random();
         let swept = self.stripes.sweep(epoch);
         if swept.forgotten || self.stripes.note().owed {
-            self.set_epoch(epoch);
+            self.set_epoch(&kept, epoch);
         }
         self.stripes.discard(swept.removed);
-        self.remove(1);
+        self.remove(&kept, 1);
+    }
+
+    fn give(&self) -> Result<(), GiveError> {
+        self.keeping.give()
+    }
+
+    fn take_back(&self) -> Result<(), GiveError> {
+        self.keeping.take_back(&self.stripes)
+    }
+
+    fn history_bytes(&self) -> usize {
+        self.stripes.bytes()
+    }
+
+    fn shrink_history(&self, bytes_max: usize) {
+        let kept = self.keeping.kept();
+        self.stripes.shrink(bytes_max);
+        self.remove(&kept, 1);
     }
 
     fn level(&self) -> &'static str {
@@ -236,13 +275,17 @@ impl Broker for LocalBroker {
     }
 
     fn store(&self) -> Option<store::Health> {
-        self.store.as_ref().map(Store::health)
+        self.keeping.kept().store().map(Store::health)
     }
 
     fn health(&self) -> BrokerHealth {
         let (channels, entries, bytes) = self.stripes.size();
         let mut health = BrokerHealth { channels, entries, bytes, ..BrokerHealth::default() };
-        if let Some(store) = &self.store {
+        let kept = self.keeping.kept();
+        if let Kept::Lost(why) = &*kept {
+            health.ailment = Some(why.clone());
+        }
+        if let Some(store) = kept.store() {
             let stored = store.health();
             health.queued_bytes = stored.queued_bytes;
             health.ailment = match stored.state {

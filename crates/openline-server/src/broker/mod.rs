@@ -15,6 +15,8 @@
 mod answer;
 #[cfg(test)]
 mod contract;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod link;
 mod local;
 #[cfg(feature = "nats")]
@@ -97,6 +99,32 @@ pub(crate) trait Broker: Send + Sync {
     /// Forgets what is beyond its time; to be called now and then.
     fn sweep(&self) {}
 
+    /// Memory of this node that entries take.
+    fn history_bytes(&self) -> usize {
+        0
+    }
+
+    /// Forgets the oldest entries until those that are left take no more than this.
+    fn shrink_history(&self, _bytes_max: usize) {}
+
+    /// Takes no more entries, and gives away what other processes cannot have beside this one. Blocks
+    /// until all that came before is written and answered. Readers get what is known until then.
+    ///
+    /// # Errors
+    /// What was to be written may not be; it is given away all the same.
+    fn give(&self) -> Result<(), GiveError> {
+        Ok(())
+    }
+
+    /// Takes back what was given away, from a process that took no entry. Blocks.
+    ///
+    /// # Errors
+    /// [`GiveError::Locked`] while the other process has it: to be tried again. With another error no
+    /// entries are taken until a restart.
+    fn take_back(&self) -> Result<(), GiveError> {
+        Ok(())
+    }
+
     /// What an ack of this broker means.
     fn level(&self) -> &'static str;
 
@@ -107,6 +135,23 @@ pub(crate) trait Broker: Send + Sync {
 
     /// Whether publications can be taken now.
     fn health(&self) -> BrokerHealth;
+}
+
+/// Why a broker could not be given away, or had back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum GiveError {
+    /// Another process has the store.
+    Locked,
+    Other(String),
+}
+
+impl fmt::Display for GiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked => f.write_str("another process has it still"),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
 }
 
 /// Where entries go that have become visible.
@@ -139,6 +184,9 @@ pub(crate) struct Published {
     pub(crate) duplicate: bool,
 }
 
+/// Who publishes while memory is nearly full is told to wait between these, drawn at random.
+const MEMORY_RETRY_MS: std::ops::Range<u64> = 1_000..5_000;
+
 /// Why a broker did not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BrokerError {
@@ -153,8 +201,12 @@ pub(crate) enum BrokerError {
     },
     /// More waits for the store than it takes.
     Overloaded,
+    /// The node has hardly any memory left.
+    MemoryFull,
     StorageFull,
     StorageFailed(String),
+    /// Another process has it by now.
+    HandedOver,
     /// It ends, or does not answer. Whether the entry is kept is not known.
     Unavailable,
 }
@@ -173,16 +225,21 @@ pub(crate) struct BrokerHealth {
 
 impl BrokerError {
     pub(crate) fn fault(&self) -> Fault {
-        Fault::new(self.code(), self.to_string())
+        let fault = Fault::new(self.code(), self.to_string());
+        match self {
+            Self::MemoryFull => fault.with_retry_after_ms(rand::random_range(MEMORY_RETRY_MS)),
+            _ => fault,
+        }
     }
 
     fn code(&self) -> ErrorCode {
         match self {
             Self::Conflict { .. } => ErrorCode::IdempotencyConflict,
             Self::Channels { .. } => ErrorCode::ChannelLimit,
-            Self::Overloaded => ErrorCode::Overloaded,
+            Self::Overloaded | Self::MemoryFull => ErrorCode::Overloaded,
             Self::StorageFull => ErrorCode::StorageFull,
             Self::StorageFailed(_) => ErrorCode::StorageFailed,
+            Self::HandedOver => ErrorCode::ShuttingDown,
             Self::Unavailable => ErrorCode::BrokerUnavailable,
         }
     }
@@ -202,10 +259,16 @@ impl fmt::Display for BrokerError {
                 "this server keeps at most {most} channels (limits.channels); use one that exists"
             ),
             Self::Overloaded => f.write_str("too many publications wait; try again in a moment"),
+            Self::MemoryFull => f.write_str(
+                "the server's memory is nearly full; publishing goes on once there is room",
+            ),
             Self::StorageFull => {
                 f.write_str("the store is full; publishing goes on by itself once there is space")
             }
             Self::StorageFailed(_) => f.write_str("the store does not write; see the server's log"),
+            Self::HandedOver => {
+                f.write_str("another process takes over from this one; retry on a new connection")
+            }
             Self::Unavailable => f.write_str("the broker does not answer; retry with the same key"),
         }
     }

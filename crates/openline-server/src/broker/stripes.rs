@@ -126,7 +126,7 @@ impl Stripes {
         self.count(slot, before, &stripe);
         drop(stripe);
         self.discard(removed);
-        self.evict();
+        self.shrink(self.options.bytes_max);
         result
     }
 
@@ -138,14 +138,15 @@ impl Stripes {
 
     /// Forgets what is over the bound: the oldest entries of the stripe that holds the most, so that
     /// a channel that fills the memory pays for it and not those that have little.
-    fn evict(&self) {
-        while self.excess() > 0 {
+    pub(super) fn shrink(&self, bytes_max: usize) {
+        let excess = || self.bytes().saturating_sub(bytes_max);
+        while excess() > 0 {
             let largest = self.stripes.iter().max_by_key(|slot| slot.bytes.load(Ordering::Relaxed));
             let Some(slot) = largest else { return };
             let mut stripe = lock(&slot.stripe);
             let before = stripe.streams.bytes();
             // Another thread may have done it meanwhile.
-            let removed = stripe.streams.evict(self.excess());
+            let removed = stripe.streams.evict(excess());
             self.count(slot, before, &stripe);
             let is_done = stripe.streams.bytes() == before;
             drop(stripe);
@@ -156,8 +157,9 @@ impl Stripes {
         }
     }
 
-    fn excess(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed).saturating_sub(self.options.bytes_max)
+    /// What all entries take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Channels that something is remembered of.

@@ -45,14 +45,16 @@ mod tests {
     use crate::app::Doors;
     use crate::config::Config;
     use crate::server::{Handle, Server};
+    use crate::upgrade::Listening;
 
     /// A server whose lines of `/ws` have these handlers: they say what Socket.IO's clients say.
     fn serve() -> (SocketAddr, Handle) {
         let mut doors = Doors::default();
         doors.serve_default(handlers());
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = Config { listen, ephemeral: true, ..Config::default() };
-        let server = Server::start(config, doors, crate::app::HandlerThreads::Own(None)).unwrap();
+        let listening = Listening::at(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let config = Config { ephemeral: true, ..Config::default() };
+        let threads = crate::app::HandlerThreads::Own(None);
+        let server = Server::start(config, listening, doors, threads).unwrap();
         let (address, handle) = (server.local_addr(), server.handle());
         thread::spawn(|| server.run());
         (address, handle)

@@ -87,7 +87,7 @@ impl Cluster {
 
     pub(super) fn tell_revoked(&self, node: &Node, to: NodeId, after: Option<Revoked>) {
         let after = after.map(|revoked| revoked.subject.into());
-        let revocations = node.verifier.revocations();
+        let revocations = &node.revocations;
         let (page, more) = revocations.page(after.as_ref(), REVOKED_MAX, Clock::wall_seconds());
         let revoked = |(subject, since, until): (crate::auth::Subject, u64, u64)| Revoked {
             subject: subject.into(),
@@ -106,7 +106,7 @@ impl Cluster {
         more: bool,
     ) {
         let last = entries.last().cloned();
-        let revocations = node.verifier.revocations();
+        let revocations = &node.revocations;
         let mut is_news = false;
         for Revoked { subject, since, until } in entries {
             let subject = subject.into();

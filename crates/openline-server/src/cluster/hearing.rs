@@ -103,7 +103,7 @@ impl Cluster {
     /// A node has stopped, or is not heard any more.
     pub(super) fn peer_gone(&self, node: &Arc<Node>, gone: NodeId) {
         self.ask_no_more(gone);
-        self.limits.gone(node.guard.counted_lines(), gone);
+        self.limits.gone(node.settings().guard.counted_lines(), gone);
         if let Some(forwards) = &node.forwards {
             forwards.gone(gone);
         }

@@ -64,14 +64,15 @@ struct Other {
 
 /// Whether there is something to tell.
 pub(super) fn counts(node: &Node) -> bool {
-    let lines = node.guard.counted_lines();
+    let settings = node.settings();
+    let lines = settings.guard.counted_lines();
     lines.is_limited(Whose::Address) || lines.is_limited(Whose::User)
 }
 
 impl Cluster {
     /// Tells what has changed.
     pub(super) fn tell_counted(&self, node: &Node) {
-        for counted in self.limits.tick(node.guard.counted_lines()) {
+        for counted in self.limits.tick(node.settings().guard.counted_lines()) {
             let _ = self.cast(&Message::Counted(counted));
         }
     }
@@ -81,7 +82,7 @@ impl Cluster {
     pub(super) fn tell_all_counted(&self, to: Option<NodeId>) {
         let node = self.node.get().and_then(Weak::upgrade);
         let Some(node) = node.filter(|node| counts(node)) else { return };
-        for counted in self.limits.all(node.guard.counted_lines()) {
+        for counted in self.limits.all(node.settings().guard.counted_lines()) {
             let message = Message::Counted(counted);
             let _ = match to {
                 Some(to) => self.tell(to, &message),
@@ -94,7 +95,7 @@ impl Cluster {
     }
 
     pub(super) fn hear_counted(&self, node: &Arc<Node>, from: NodeId, counted: Counted) {
-        for counted in self.limits.told(node.guard.counted_lines(), from, counted) {
+        for counted in self.limits.told(node.settings().guard.counted_lines(), from, counted) {
             let _ = self.tell(from, &Message::Counted(counted));
         }
     }

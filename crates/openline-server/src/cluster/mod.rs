@@ -8,6 +8,8 @@
 mod asking;
 mod control;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod hearing;
 mod inbox;
 mod inquiry;
@@ -48,7 +50,7 @@ pub(crate) use mail::Addressed;
 pub(crate) use message::Message;
 pub(crate) use question::{Answer, Question, Row};
 pub(crate) use revoked::Revoked;
-pub(crate) use wire::{Name, Payload, Why};
+pub(crate) use wire::{Blob, Name, Payload, Person, Why};
 
 /// Other nodes. Beyond it a node is not heard.
 const NODES_MAX: usize = 1024;

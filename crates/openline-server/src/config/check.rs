@@ -2,12 +2,13 @@
 //! cannot work.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::choice::{Subscribers, WebhookDecision};
 use super::error::{ConfigError, Place};
 use super::keys::Config;
 use super::signing::SigningKey;
+use crate::overload::{Descriptors, open_files_max};
 
 /// Strangers may guess as long as they like.
 const SECRET_CHARS_MIN: usize = 16;
@@ -23,7 +24,7 @@ impl Config {
     /// What is unsafe or contradicts itself.
     pub(super) fn contradictions(&self) -> Vec<ConfigError> {
         let reach = self.unsafe_reach();
-        let rest = [self.half_tls(), self.lists(), self.proxies(), self.tokens(), self.cookie()];
+        let rest = [self.tls(), self.lists(), self.proxies(), self.tokens(), self.cookie()];
         let more =
             [self.signing_keys(), self.secrets(), self.webhook(), self.sizes(), self.broker()];
         let all = reach.into_iter().chain(rest.into_iter().flatten());
@@ -54,6 +55,13 @@ impl Config {
                  gets that long"
             ));
         }
+        let fit = Descriptors::of(open_files_max()).lines;
+        if let Some(wanted) = self.limits.connections.filter(|wanted| wanted.get() > fit) {
+            found.push(format!(
+                "limits.connections={wanted} is more than the limit of open files allows, which is \
+                 {fit}: see ulimit -n"
+            ));
+        }
         let webhook = &self.webhook;
         if webhook.url.is_some() && webhook.events.is_empty() && webhook.decide.is_empty() {
             found.push("webhook.url without webhook.events and webhook.decide is idle".to_owned());
@@ -65,16 +73,20 @@ impl Config {
     pub fn unreadable_files(&self) -> Vec<ConfigError> {
         let keys = self.auth.keys.iter();
         let key_files = keys.flat_map(|key| [&key.secret_file, &key.public_key_file]);
-        let named = [
-            ("tls.certificate", &self.tls.certificate),
-            ("tls.key", &self.tls.key),
-            ("webhook.ca", &self.webhook.ca),
-            ("broker.ca", &self.broker.ca),
-        ];
-        let named = named.into_iter().chain(key_files.map(|file| ("auth.keys", file)));
+        let named = [("webhook.ca", &self.webhook.ca), ("broker.ca", &self.broker.ca)];
+        let named =
+            self.tls.named_files().chain(named).chain(key_files.map(|file| ("auth.keys", file)));
         named
             .filter_map(|(key, file)| file.as_deref().and_then(|file| unreadable(key, file)))
             .collect()
+    }
+
+    /// Files that the configuration names and that a reload reads again.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let keys = self.auth.keys.iter();
+        let keys = keys.flat_map(|key| [&key.secret_file, &key.public_key_file]);
+        let tls = self.tls.named_files().map(|(_, file)| file);
+        tls.chain([&self.webhook.ca]).chain(keys).flatten().cloned().collect()
     }
 
     /// Whether other machines can connect.
@@ -99,15 +111,6 @@ impl Config {
             "auth.anonymous=true{origins} on {}; set --insecure-dev to allow this",
             self.listen
         ))
-    }
-
-    fn half_tls(&self) -> Vec<String> {
-        let missing = match (&self.tls.certificate, &self.tls.key) {
-            (Some(_), None) => "tls.certificate without tls.key; set both",
-            (None, Some(_)) => "tls.key without tls.certificate; set both",
-            _ => return Vec::new(),
-        };
-        vec![missing.to_owned()]
     }
 
     fn broker(&self) -> Vec<String> {

@@ -37,6 +37,10 @@ macro_rules! choices {
             fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|choice| choice.as_str() == text)
             }
+
+            fn shown(&self) -> String {
+                format!("{:?}", self.as_str())
+            }
         }
     )+};
 }

@@ -2,8 +2,8 @@
 
 use super::Section;
 use super::keys::Config;
-use super::signing::SigningKey;
-use super::table::Key;
+use super::list::{LISTS, List, is_list};
+use super::table::{Change, Key};
 
 const WIDTH: usize = 96;
 
@@ -34,6 +34,10 @@ Without a file `openline serve` is a server to try things with on the own machin
 everything, the demos are on, and nothing is limited by address or rate. With one, even an empty
 one, the demos are off and every guard is on; where that changes a default, both are given. Other
 machines are let in without authentication only with `insecure_dev`.
+
+Keys that are *live* have another value with a reload, while the server runs; *live for new lines*
+means that lines that are open keep what they were opened with. All others need a restart, and a
+reload that would change one of them is refused: see [Reloading](operations.md#reloading).
 
 Paths are relative to the folder that the program is started in.
 ";
@@ -72,10 +76,10 @@ pub fn markdown() -> String {
         for key in section.keys {
             push_entry(&mut page, key, &format!("{}.{}", header(section), key.name));
         }
-        if section.name == "auth" {
-            page.push_str("\n## `[[auth.keys]]`\n\n");
-            push_wrapped(&mut page, &joined(SigningKey::ABOUT), "");
-            for key in SigningKey::KEYS {
+        for list in LISTS.iter().filter(|list| belongs(list, section)) {
+            page.push_str(&format!("\n## `[[{}]]`\n\n", list.path));
+            push_wrapped(&mut page, &joined(list.about), "");
+            for key in list.keys {
                 push_entry(&mut page, key, &key.path());
             }
         }
@@ -89,6 +93,11 @@ fn header(section: &Section) -> &'static str {
     if section.name == "namespace" { "namespace.default" } else { section.name }
 }
 
+/// Whether the list is the value of a key of the section.
+fn belongs(list: &List, section: &Section) -> bool {
+    list.path.split_once('.').is_some_and(|(table, _)| table == section.name)
+}
+
 fn push_keys(file: &mut String, keys: &[Key]) {
     for key in keys {
         file.push('\n');
@@ -96,8 +105,8 @@ fn push_keys(file: &mut String, keys: &[Key]) {
         if !key.is_switch {
             push_comment(file, &format!("{}.", capital(&key.expected())), "# ");
         }
-        if key.path() == "auth.keys" {
-            for part in SigningKey::KEYS {
+        for list in LISTS.iter().filter(|list| list.path == key.path()) {
+            for part in list.keys {
                 let text = format!("{}: {}", part.name, part.meaning());
                 push_comment(file, &text, "#   ");
             }
@@ -112,10 +121,16 @@ fn push_entry(page: &mut String, key: &Key, path: &str) {
         Some(bare) => format!("default `{}`, without a file `{bare}`", key.default),
     };
     let names = match key.section {
-        "namespace" | "auth.keys" => String::new(),
+        "namespace" => String::new(),
+        list if is_list(list) => String::new(),
         _ => format!("`{}` · `--{}` · ", key.variable(), key.flag()),
     };
-    page.push_str(&format!("\n### `{path}`\n\n{names}{default}\n\n"));
+    let change = match key.change {
+        Change::Live => "live".to_owned(),
+        Change::LiveForNew(whom) => format!("live for {}", whom.replace('_', " ")),
+        Change::Restart => "needs a restart".to_owned(),
+    };
+    page.push_str(&format!("\n### `{path}`\n\n{names}{default} · {change}\n\n"));
     push_wrapped(page, &quotes_as_code(&key.meaning()), "");
     if !key.is_switch {
         page.push('\n');

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::list::is_list;
 use super::table::Key;
 use super::value::quoted;
 
@@ -38,7 +39,7 @@ pub enum Place {
 }
 
 impl ConfigError {
-    pub(super) fn together(what: String) -> Self {
+    pub(crate) fn together(what: String) -> Self {
         Self { place: Place::Together, what }
     }
 
@@ -72,7 +73,7 @@ impl std::error::Error for ConfigError {}
 pub(super) fn unknown_key(name: &str, table: &str, keys: &[Key]) -> String {
     let place = match table {
         "" => String::new(),
-        "auth.keys" => " in auth.keys".to_owned(),
+        list if is_list(list) => format!(" in {list}"),
         _ => format!(" in [{table}]"),
     };
     let mut what = format!("unknown key {}{place}", quoted(name));

@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod file;
 mod keys;
+mod list;
 mod namespaces;
 mod network;
 mod quantity;
@@ -18,12 +19,14 @@ mod secret;
 mod signing;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod tls;
 mod value;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::path::Path;
 
 pub use broker_url::{BrokerKind, BrokerUrl};
@@ -34,20 +37,22 @@ pub use choice::{
 pub use document::{default_file, markdown};
 pub use error::{ConfigError, Place};
 pub use keys::{
-    Api, Auth, Broker, Config, History, Http, Limits, Log, Metrics, Namespace, Node, Rates,
-    SocketIo, Tls, Uploads, Webhook,
+    Api, Auth, Broker, Config, Drain, History, Http, Limits, Log, Metrics, Namespace, Node,
+    Overload, Rates, SocketIo, Tls, Upgrade, Uploads, Webhook,
 };
 pub use namespaces::Namespaces;
 pub use network::{
-    BrokerPrefix, CookieName, HostPattern, HttpUrl, Network, NodeName, OriginPattern, PrivateTarget,
+    BrokerPrefix, CookieName, DomainName, HostPattern, HttpUrl, Network, NodeName, OriginPattern,
+    PrivateTarget,
 };
 pub use quantity::{Rate, Size};
 pub use secret::Secret;
 pub use signing::SigningKey;
-pub use table::Key;
+pub use table::{Change, Difference, Key};
+pub use tls::CertificateFiles;
 
 use error::{nearest, unknown_key};
-use table::{Defaults as _, Table};
+use table::{Compare as _, Defaults as _, Table};
 use value::{Complaint, Input};
 
 /// Longer files are something else.
@@ -83,6 +88,9 @@ impl Config {
         Section { name: "namespace", about: Namespace::ABOUT, keys: Namespace::KEYS },
         Section { name: "limits", about: Limits::ABOUT, keys: Limits::KEYS },
         Section { name: "rates", about: Rates::ABOUT, keys: Rates::KEYS },
+        Section { name: "overload", about: Overload::ABOUT, keys: Overload::KEYS },
+        Section { name: "drain", about: Drain::ABOUT, keys: Drain::KEYS },
+        Section { name: "upgrade", about: Upgrade::ABOUT, keys: Upgrade::KEYS },
         Section { name: "socketio", about: SocketIo::ABOUT, keys: SocketIo::KEYS },
         Section { name: "uploads", about: Uploads::ABOUT, keys: Uploads::KEYS },
         Section { name: "api", about: Api::ABOUT, keys: Api::KEYS },
@@ -102,6 +110,9 @@ impl Config {
             "node" => &mut self.node,
             "limits" => &mut self.limits,
             "rates" => &mut self.rates,
+            "overload" => &mut self.overload,
+            "drain" => &mut self.drain,
+            "upgrade" => &mut self.upgrade,
             "socketio" => &mut self.socketio,
             "uploads" => &mut self.uploads,
             "api" => &mut self.api,
@@ -116,6 +127,13 @@ impl Config {
     pub fn keys() -> impl Iterator<Item = &'static Key> {
         let sections = Self::SECTIONS.iter().filter(|section| section.name != "namespace");
         Self::KEYS.iter().chain(sections.flat_map(|section| section.keys))
+    }
+
+    /// The keys whose values are others in `newer`, in the order of their description.
+    pub fn differences(&self, newer: &Self) -> Vec<Difference> {
+        let mut found = Vec::new();
+        self.compare(newer, "", &mut found);
+        found
     }
 
     /// Reads the file, the environment and the flags, and checks what they say together.
@@ -159,10 +177,21 @@ impl Config {
         }
         errors.extend(config.read_environment(environment));
         errors.extend(config.read_flags(flags));
-        if errors.is_empty() {
-            errors = config.contradictions();
-        }
-        if errors.is_empty() { Ok(config) } else { Err(errors) }
+        if errors.is_empty() { config.checked() } else { Err(errors) }
+    }
+
+    /// The same for a server that is reached at this address, whatever `listen` says.
+    ///
+    /// # Errors
+    /// What is unsafe there.
+    pub fn reached_at(self, address: SocketAddr) -> Result<Self, Vec<ConfigError>> {
+        Self { listen: address, ..self }.checked()
+    }
+
+    /// The same, if nothing in it is unsafe or contradicts itself.
+    pub(crate) fn checked(self) -> Result<Self, Vec<ConfigError>> {
+        let errors = self.contradictions();
+        if errors.is_empty() { Ok(self) } else { Err(errors) }
     }
 
     fn read_environment(

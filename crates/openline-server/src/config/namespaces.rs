@@ -1,9 +1,9 @@
 //! [`Namespaces`]: those that are configured, and which one a channel has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::keys::{Config, Namespace};
-use super::table::Defaults;
+use super::table::{Change, Compare, Defaults, Difference};
 
 /// The configured namespaces.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,26 @@ pub struct Namespaces {
 impl Defaults for Namespaces {
     fn defaults(with_file: bool) -> Self {
         Self { default: Namespace::defaults(with_file), named: BTreeMap::new() }
+    }
+}
+
+impl Compare for Namespaces {
+    fn compare(&self, newer: &Self, section: &str, found: &mut Vec<Difference>) {
+        self.default.compare(&newer.default, &format!("{section}.default"), found);
+        let names: BTreeSet<&String> = self.named.keys().chain(newer.named.keys()).collect();
+        for name in names {
+            let path = format!("{section}.{name}");
+            let shown = |is_there| if is_there { "there" } else { "not there" }.to_owned();
+            match (self.named.get(name), newer.named.get(name)) {
+                (Some(before), Some(after)) => before.compare(after, &path, found),
+                (before, after) => found.push(Difference {
+                    path,
+                    change: Change::Live,
+                    before: shown(before.is_some()),
+                    after: shown(after.is_some()),
+                }),
+            }
+        }
     }
 }
 

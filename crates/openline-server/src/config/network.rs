@@ -1,4 +1,4 @@
-//! Names and addresses: [`OriginPattern`], [`HostPattern`], [`Network`], [`HttpUrl`],
+//! Names and addresses: [`OriginPattern`], [`HostPattern`], [`DomainName`], [`Network`], [`HttpUrl`],
 //! [`CookieName`], [`PrivateTarget`]. Each is checked here, and kept as text where it is used as
 //! text.
 
@@ -13,6 +13,14 @@ use super::value::Text;
 /// Makes a type that is checked text.
 macro_rules! checked_text {
     ($(#[doc = $about:literal])+ $Name:ident, $kind:literal, $expected:literal, $check:expr) => {
+        checked_text! {
+            $(#[doc = $about])+ $Name, $kind, $expected, $check, str::to_owned
+        }
+    };
+    (
+        $(#[doc = $about:literal])+
+        $Name:ident, $kind:literal, $expected:literal, $check:expr, $shown:expr
+    ) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct $Name(String);
@@ -43,6 +51,11 @@ macro_rules! checked_text {
                 let check: fn(&str) -> Option<String> = $check;
                 check(text).map(Self)
             }
+
+            fn shown(&self) -> String {
+                let shown: fn(&str) -> String = $shown;
+                format!("{:?}", shown(&self.0))
+            }
         }
     };
 }
@@ -62,6 +75,12 @@ checked_text! {
 }
 
 checked_text! {
+    /// A name that certificates are ordered for, in lower case.
+    DomainName, "NAME",
+    "a name of this server, as in \"a.example\" (not an address, and without \"*\")", domain
+}
+
+checked_text! {
     /// Addresses that begin alike, as in `10.0.0.0/8`, or a single one.
     Network, "NETWORK",
     "an address or a network, as in \"10.0.0.1\", \"10.0.0.0/8\" or \"fd00::/8\"", network
@@ -69,7 +88,7 @@ checked_text! {
 
 checked_text! {
     /// Where to ask over HTTP.
-    HttpUrl, "URL", "a URL that begins with https:// or http://", url
+    HttpUrl, "URL", "a URL that begins with https:// or http://", url, without_path
 }
 
 checked_text! {
@@ -133,6 +152,14 @@ impl HttpUrl {
     }
 }
 
+/// The path and the query of a URL may hold a secret, and so may what stands before its host.
+fn without_path(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{}", if rest == host { "" } else { "/…" })
+}
+
 fn origin(text: &str) -> Option<String> {
     if text == "*" {
         return Some(text.to_owned());
@@ -167,6 +194,24 @@ fn may_be_parent(authority: &str) -> bool {
 fn host(text: &str) -> Option<String> {
     let has_port = text.parse().is_ok_and(|authority: Authority| authority.port().is_some());
     (text == "*" || (is_host(text) && !has_port)).then(|| text.to_ascii_lowercase())
+}
+
+fn domain(text: &str) -> Option<String> {
+    const BYTES_MAX: usize = 253;
+    const LABEL_BYTES_MAX: usize = 63;
+    let is_label = |label: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=LABEL_BYTES_MAX).contains(&label.len())
+            && label.bytes().all(is_plain)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let last = text.rsplit('.').next()?;
+    // A last label of digits makes it an address (RFC 3696, 2).
+    let is_domain = text.len() <= BYTES_MAX
+        && text.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit());
+    is_domain.then(|| text.to_ascii_lowercase())
 }
 
 fn url(text: &str) -> Option<String> {
@@ -280,6 +325,35 @@ mod tests {
         }
         for wrong in ["", "*.a.example", "https://a.example", "a.example:8443", "::1", "a b"] {
             assert_eq!(HostPattern::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_ordered_for_names() {
+        assert_eq!(domain("Chat.Example"), Some("chat.example".to_owned()));
+        assert_eq!(domain("localhost"), Some("localhost".to_owned()));
+        assert_eq!(domain("xn--bcher-kva.example"), Some("xn--bcher-kva.example".to_owned()));
+        let (label, long) = (format!("{}.a", "a".repeat(64)), "a.".repeat(127) + "ab");
+        for wrong in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "*.a",
+            "a_b.c",
+            "a b",
+            "-a.b",
+            "a-.b",
+            "1.2.3.4",
+            "[::1]",
+            "a.example:443",
+            "https://a.example",
+            "bücher.example",
+            &label,
+            &long,
+        ] {
+            assert_eq!(domain(wrong), None, "{wrong}");
         }
     }
 

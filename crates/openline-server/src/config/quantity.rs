@@ -9,6 +9,10 @@ use super::value::Text;
 /// A year is for ever to a line, and far from what clocks cannot add.
 const DURATION_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// In milliseconds.
+const DURATION_UNITS: [(&str, u128); 5] =
+    [("ms", 1), ("s", 1000), ("m", 60 * 1000), ("h", 3600 * 1000), ("d", 24 * 3600 * 1000)];
+
 impl Text for Duration {
     fn kind() -> String {
         "DURATION".to_owned()
@@ -20,16 +24,19 @@ impl Text for Duration {
 
     fn parse(text: &str) -> Option<Self> {
         let (number, unit) = number_and_unit(text)?;
-        let milliseconds = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60 * 1000,
-            "h" => 3600 * 1000,
-            "d" => 24 * 3600 * 1000,
-            _ => return None,
-        };
+        let (_, milliseconds) = DURATION_UNITS.iter().find(|(name, _)| *name == unit)?;
+        let milliseconds = u64::try_from(*milliseconds).ok()?;
         let duration = Self::from_millis(number.checked_mul(milliseconds)?);
         (duration <= DURATION_MAX).then_some(duration)
+    }
+
+    fn shown(&self) -> String {
+        let ms = self.as_millis();
+        let fits = DURATION_UNITS.iter().rev().find(|(_, of)| ms != 0 && ms.is_multiple_of(*of));
+        match fits {
+            Some((unit, of)) => format!("\"{}{unit}\"", ms / of),
+            None => "\"0s\"".to_owned(),
+        }
     }
 }
 
@@ -72,6 +79,10 @@ impl Text for Size {
         let (_, of) = UNITS.iter().find(|(name, _)| *name == unit)?;
         number.checked_mul(*of).map(Self)
     }
+
+    fn shown(&self) -> String {
+        format!("\"{self}\"")
+    }
 }
 
 /// How often something may happen: a bucket that holds `burst` and is filled with `per_second`.
@@ -101,6 +112,13 @@ impl Text for Rate {
             Some(_) => return None,
         };
         words.next().is_none().then_some(Self { per_second, burst })
+    }
+
+    fn shown(&self) -> String {
+        match self.per_second == self.burst {
+            true => format!("\"{}/s\"", self.per_second),
+            false => format!("\"{}/s burst {}\"", self.per_second, self.burst),
+        }
     }
 
     fn none() -> &'static str {

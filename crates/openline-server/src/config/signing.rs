@@ -2,12 +2,10 @@
 
 use std::path::PathBuf;
 
-use toml::de::{DeTable, DeValue};
-
 use super::choice::Algorithm;
-use super::error::unknown_key;
+use super::list::{self, Item};
 use super::secret::Secret;
-use super::table::{Defaults as _, Table as _, table};
+use super::table::{Key, table};
 use super::value::{Complaint, Input, Value};
 
 table! {
@@ -30,61 +28,30 @@ table! {
     }
 }
 
+impl Item for SigningKey {
+    const PATH: &'static str = "auth.keys";
+    const KEYS: &'static [Key] = Self::KEYS;
+    const EXAMPLE: &'static str = "[{algorithm = \"HS256\", secret_file = \"token.key\"}]";
+}
+
 impl Value for Vec<SigningKey> {
     fn kind() -> String {
         "[{…}]".to_owned()
     }
 
     fn expected() -> String {
-        "a list of tables, as in [{algorithm = \"HS256\", secret_file = \"token.key\"}]".to_owned()
+        list::expected::<SigningKey>()
     }
 
     fn read(input: &Input<'_>) -> Result<Self, Complaint> {
-        match input {
-            Input::Text("") => Ok(Self::new()),
-            // The text may hold secrets, so nothing of it is shown.
-            Input::Text(text) => match DeValue::parse(text) {
-                Ok(value) => {
-                    Self::read(&Input::Toml(&value)).map_err(|complaint| match complaint {
-                        Complaint::Value { what, .. } => Complaint::Value { at: None, what },
-                        Complaint::Inside { what, .. } => Complaint::Inside { at: None, what },
-                        unknown => unknown,
-                    })
-                }
-                Err(_) => Err(Complaint::value(input, not_expected())),
-            },
-            Input::Toml(value) => {
-                let list = value.get_ref().as_array().into_iter().flatten();
-                if value.get_ref().as_array().is_none() {
-                    return Err(Complaint::value(input, not_expected()));
-                }
-                list.map(|item| match item.get_ref().as_table() {
-                    Some(table) => read_one(table),
-                    None => Err(Complaint::value(&Input::Toml(item), not_expected())),
-                })
-                .collect()
-            }
-        }
+        list::read(input)
     }
-}
 
-fn not_expected() -> String {
-    format!("this is not {}", Vec::<SigningKey>::expected())
-}
-
-fn read_one(table: &DeTable<'_>) -> Result<SigningKey, Complaint> {
-    let mut key = SigningKey::defaults(true);
-    for (name, value) in table {
-        key.set(name.get_ref(), &Input::Toml(value)).map_err(|complaint| match complaint {
-            Complaint::UnknownKey => Complaint::Inside {
-                at: Some(name.span()),
-                what: unknown_key(name.get_ref(), "auth.keys", SigningKey::KEYS),
-            },
-            Complaint::Value { at, what } => {
-                Complaint::Inside { at, what: format!("auth.keys.{}: {what}", name.get_ref()) }
-            }
-            inside => inside,
-        })?;
+    fn shown(&self) -> String {
+        let keys = self.iter().map(|key| match &key.id {
+            Some(id) => format!("{} {id:?}", key.algorithm.as_str()),
+            None => key.algorithm.as_str().to_owned(),
+        });
+        format!("[{}]", keys.collect::<Vec<_>>().join(", "))
     }
-    Ok(key)
 }

@@ -17,6 +17,19 @@ pub struct Key {
     pub(super) expected: fn() -> String,
     pub(super) is_list: bool,
     pub(super) is_switch: bool,
+    pub(super) change: Change,
+}
+
+/// When another value of a key comes into force while the server runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// With a reload, for all that happens from then on.
+    Live,
+    /// With a reload, for what begins after it: new lines, new files.
+    LiveForNew(&'static str),
+    /// When the server is started again. What the description of a key says nothing about is so.
+    Restart,
 }
 
 impl Key {
@@ -75,6 +88,11 @@ impl Key {
         self.is_list
     }
 
+    /// When another value comes into force while the server runs.
+    pub fn change(&self) -> Change {
+        self.change
+    }
+
     /// Whether it is true or false: the flag alone means true.
     pub fn is_switch(&self) -> bool {
         self.is_switch
@@ -98,6 +116,48 @@ pub(crate) trait Table {
 
     /// Sets one key. A value that is not accepted changes nothing.
     fn set(&mut self, name: &str, input: &Input<'_>) -> Result<(), Complaint>;
+}
+
+/// A table that can be held against another of its kind.
+pub(crate) trait Compare {
+    /// Finds the keys whose values are not the same. `section` is what the table is called.
+    fn compare(&self, newer: &Self, section: &str, found: &mut Vec<Difference>);
+}
+
+/// A key with another value than before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// As in `limits.queue` or `namespace.chat.history_size`.
+    pub path: String,
+    /// When it comes into force.
+    pub change: Change,
+    /// What it was, as a log may show it: secrets, and what may hold one, are left out.
+    pub before: String,
+    /// What it is to be.
+    pub after: String,
+}
+
+impl Difference {
+    /// Whether a whole namespace came or went.
+    pub(crate) fn is_a_namespace(&self) -> bool {
+        self.path.strip_prefix("namespace.").is_some_and(|name| !name.contains('.'))
+    }
+
+    pub(crate) fn of<T: Value>(key: &Key, section: &str, before: &T, after: &T) -> Self {
+        let path = join(section, key.name, ".");
+        Self { path, change: key.change, before: before.shown(), after: after.shown() }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, before, after, change } = self;
+        write!(f, "{path}: {before} -> {after}")?;
+        match change {
+            Change::LiveForNew(whom) => write!(f, " (for {})", whom.replace('_', " ")),
+            Change::Live | Change::Restart => Ok(()),
+        }
+    }
 }
 
 /// What a key or a table is when nobody says otherwise.
@@ -129,7 +189,8 @@ pub(super) fn within<T: Value + PartialOrd>(
 
 /// Makes a struct, its keys and its [`Table`] from one description:
 /// `name: Type = default, without a file default, from min to max;`. Defaults and bounds are TOML.
-/// After `and` stand the tables inside of it.
+/// After `and` stand the tables inside of it. A key whose value may be another while the server runs
+/// says `, live` at its end, or `, live for new_lines`; all others need a restart.
 macro_rules! table {
     (
         $(#[doc = $about:literal])+
@@ -138,7 +199,8 @@ macro_rules! table {
                 $(#[doc = $doc:literal])+
                 $key:ident: $Type:ty = $default:tt
                 $(, without a file $bare:tt)?
-                $(, from $min:tt to $max:tt)?;
+                $(, from $min:tt to $max:tt)?
+                $(, live $(for $whom:ident)?)?;
             )+
         }
         $(and {
@@ -175,6 +237,9 @@ macro_rules! table {
                     expected: <$Type as $crate::config::value::Value>::expected,
                     is_list: <$Type as $crate::config::value::Value>::IS_LIST,
                     is_switch: <$Type as $crate::config::value::Value>::IS_SWITCH,
+                    change: $crate::config::table::change(&[
+                        $(&[$(stringify!($whom))?])?
+                    ]),
                 }),+];
         }
 
@@ -188,6 +253,29 @@ macro_rules! table {
                     },)+
                     $($($inner: $crate::config::table::Defaults::defaults(with_file),)+)?
                 }
+            }
+        }
+
+        impl $crate::config::table::Compare for $Name {
+            fn compare(
+                &self,
+                newer: &Self,
+                section: &str,
+                found: &mut Vec<$crate::config::table::Difference>,
+            ) {
+                let mut keys = Self::KEYS.iter();
+                $(
+                    let key = keys.next().expect("there is a key for each field");
+                    if self.$key != newer.$key {
+                        found.push($crate::config::table::Difference::of(
+                            key,
+                            section,
+                            &self.$key,
+                            &newer.$key,
+                        ));
+                    }
+                )+
+                $($(self.$inner.compare(&newer.$inner, stringify!($inner), found);)+)?
             }
         }
 
@@ -222,6 +310,15 @@ macro_rules! table {
 /// The first of none or one: what a macro's optional part left.
 pub(super) const fn first<T: Copy>(items: &[T]) -> Option<T> {
     if items.is_empty() { None } else { Some(items[0]) }
+}
+
+/// What the macro's optional part left of `, live for new_lines`.
+pub(super) const fn change(live: &[&[&'static str]]) -> Change {
+    match live {
+        [] => Change::Restart,
+        [[whom, ..], ..] => Change::LiveForNew(whom),
+        [[], ..] => Change::Live,
+    }
 }
 
 pub(super) use table;

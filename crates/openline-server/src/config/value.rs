@@ -1,5 +1,6 @@
 //! [`Value`]: what a key's text or TOML is read into, and what is said when it does not fit.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::Range;
@@ -92,10 +93,16 @@ pub(crate) trait Value: Sized {
     fn expected() -> String;
 
     fn read(input: &Input<'_>) -> Result<Self, Complaint>;
+
+    /// The value as logs may show it: without secrets.
+    fn shown(&self) -> String;
 }
 
+/// What is shown in place of a secret.
+pub(super) const REDACTED: &str = "[redacted]";
+
 /// A type that is written as text, in a file in quotes.
-pub(crate) trait Text: Sized {
+pub(crate) trait Text: Sized + fmt::Debug {
     /// Errors do not show what was written.
     const IS_SECRET: bool = false;
 
@@ -104,6 +111,11 @@ pub(crate) trait Text: Sized {
     fn expected() -> String;
 
     fn parse(text: &str) -> Option<Self>;
+
+    /// As logs may show it, if it is no secret.
+    fn shown(&self) -> String {
+        format!("{self:?}")
+    }
 
     /// How none is written, where there may be none; an empty text is none too.
     fn none() -> &'static str {
@@ -128,6 +140,10 @@ impl<T: Text> Value for T {
     fn read(input: &Input<'_>) -> Result<Self, Complaint> {
         input.text().and_then(T::parse).ok_or_else(|| refused::<T>(input))
     }
+
+    fn shown(&self) -> String {
+        shown(self)
+    }
 }
 
 impl<T: Text> Value for Option<T> {
@@ -146,6 +162,14 @@ impl<T: Text> Value for Option<T> {
             None => Err(refused::<T>(input)),
         }
     }
+
+    fn shown(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), shown)
+    }
+}
+
+fn shown<T: Text>(value: &T) -> String {
+    if T::IS_SECRET { REDACTED.to_owned() } else { value.shown() }
 }
 
 fn refused<T: Text>(input: &Input<'_>) -> Complaint {
@@ -180,6 +204,10 @@ impl<T: Text> Value for Vec<T> {
                 read_all(items)
             }
         }
+    }
+
+    fn shown(&self) -> String {
+        format!("[{}]", self.iter().map(shown).collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -217,6 +245,10 @@ impl Value for bool {
         };
         value.ok_or_else(|| Complaint::is_not(input, "true or false"))
     }
+
+    fn shown(&self) -> String {
+        self.to_string()
+    }
 }
 
 impl Value for u32 {
@@ -238,6 +270,10 @@ impl Value for u32 {
         };
         value.ok_or_else(|| Complaint::is_not(input, "a whole number from 0 to 4294967295"))
     }
+
+    fn shown(&self) -> String {
+        self.to_string()
+    }
 }
 
 /// 0 is none.
@@ -253,6 +289,10 @@ impl Value for Option<NonZeroU32> {
     fn read(input: &Input<'_>) -> Result<Self, Complaint> {
         u32::read(input).map(NonZeroU32::new)
     }
+
+    fn shown(&self) -> String {
+        self.map_or(0, NonZeroU32::get).to_string()
+    }
 }
 
 /// 0 is none.
@@ -267,6 +307,10 @@ impl Value for Option<NonZeroUsize> {
 
     fn read(input: &Input<'_>) -> Result<Self, Complaint> {
         u32::read(input).map(|number| NonZeroUsize::new(number as usize))
+    }
+
+    fn shown(&self) -> String {
+        self.map_or(0, NonZeroUsize::get).to_string()
     }
 }
 

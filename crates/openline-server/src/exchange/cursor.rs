@@ -83,7 +83,12 @@ impl Cursor {
 
     /// None where no channel has a position.
     pub(crate) fn text(&self) -> Option<String> {
-        (!self.places.is_empty()).then(|| self.to_string())
+        (!self.is_empty()).then(|| self.to_string())
+    }
+
+    /// Whether no channel has a position.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
     }
 
     fn set(&mut self, channel: &ChannelName, position: Position) {

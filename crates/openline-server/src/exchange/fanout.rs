@@ -60,7 +60,7 @@ impl<'a> Fanout<'a> {
 
     /// The journal and the time, where sockets come back.
     fn journal(&mut self) -> Option<(&mut Journal, u64)> {
-        if self.node.exchange.config.socketio.recovery.is_zero() {
+        if self.node.settings().config.socketio.recovery.is_zero() {
             return None;
         }
         let journal = self.journal.get_or_insert_with(|| self.shard.journal());

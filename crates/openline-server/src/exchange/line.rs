@@ -59,6 +59,8 @@ pub(crate) struct Seat {
     pub(crate) opened_ms: u64,
     /// The session as handlers know it, where there are some.
     pub(crate) app: Option<Arc<Client>>,
+    /// Its transport is one that another process can go on with.
+    pub(crate) can_move: bool,
 }
 
 /// A batch, in one of the encodings.
@@ -168,6 +170,32 @@ impl Line {
         self.close(openline_protocol::close::SLOW_CONSUMER, "slow consumer");
     }
 
+    /// Tells the client that the line will be closed in so long, so that it can open another first.
+    /// Returns whether it knows what that means.
+    pub(crate) fn will_close(&self, in_: Duration, retry_after_ms: u64) -> bool {
+        let Self::WebSocket { sender, format } = self else { return false };
+        let closes_in_ms = u64::try_from(in_.as_millis()).unwrap_or(u64::MAX);
+        if closes_in_ms > 0 {
+            // Where it finds no room, the close has to do.
+            let drain = Reply::Drain { closes_in_ms, retry_after_ms };
+            let _ = sender.try_send(encoded(&drain, *format));
+        }
+        true
+    }
+
+    /// Ends the line because it does not keep up, without what waits for it.
+    pub(crate) fn give_up(&self) {
+        let (code, reason) = (openline_protocol::close::SLOW_CONSUMER, "slow consumer");
+        match self {
+            Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => {
+                let ended = sender.abort(code, reason);
+                debug_assert!(ended.is_ok(), "a code that may not be sent: {code}");
+            }
+            Self::Mailbox(mailbox) => mailbox.give_up(),
+            Self::Socket(_) | Self::Engine(_) => self.close(code, reason),
+        }
+    }
+
     /// Ends the line because the server stops: with 1001, which every client knows, unless it is one
     /// that knows more.
     pub(crate) fn server_stops(&self) {
@@ -212,6 +240,13 @@ impl Line {
         }
     }
 
+    /// Has its task look up, if it is a line of protocol v1 over WebSocket; returns whether it is.
+    pub(crate) fn interrupt(&self) -> bool {
+        let Self::WebSocket { sender, .. } = self else { return false };
+        sender.interrupt();
+        true
+    }
+
     /// Bytes that wait for the client.
     pub(crate) fn queued_bytes(&self) -> usize {
         match self {
@@ -219,6 +254,27 @@ impl Line {
             Self::Mailbox(mailbox) => mailbox.bytes(),
             Self::Socket(socket) => socket.queued_bytes(),
             Self::Engine(outlet) => outlet.queued_bytes(),
+        }
+    }
+
+    /// Bytes that wait for the client and that nobody else holds: what its end frees of them. Little
+    /// waits for polls of Engine.IO.
+    pub(crate) fn own_bytes(&self) -> usize {
+        match self {
+            Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => sender.own_bytes(),
+            Self::Mailbox(mailbox) => mailbox.own_bytes(),
+            Self::Socket(socket) => socket.own_bytes(),
+            Self::Engine(outlet) => outlet.own_bytes(),
+        }
+    }
+
+    /// Whether it was ended already, and what waits still is what cannot be taken back.
+    pub(crate) fn is_ending(&self) -> bool {
+        match self {
+            Self::WebSocket { sender, .. } | Self::Plain { sender, .. } => !sender.is_open(),
+            Self::Mailbox(mailbox) => mailbox.end().is_some(),
+            Self::Socket(socket) => socket.has_ended(),
+            Self::Engine(outlet) => outlet.has_ended(),
         }
     }
 

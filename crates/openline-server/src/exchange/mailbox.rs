@@ -2,8 +2,10 @@
 //! answer to a POST.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -37,7 +39,6 @@ pub(crate) enum Progress {
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     content: Mutex<Content>,
-    news: Notify,
     filled: Notify,
     emptied: Notify,
     ending: Notify,
@@ -52,6 +53,8 @@ struct Content {
     /// Letters that were taken so far.
     taken: u64,
     closed: Option<Ending>,
+    /// Whom to wake when there is something to take.
+    reader: Option<Waker>,
 }
 
 /// Why a letter was not taken.
@@ -66,7 +69,6 @@ impl Mailbox {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
             content: Mutex::default(),
-            news: Notify::new(),
             filled: Notify::new(),
             emptied: Notify::new(),
             ending: Notify::new(),
@@ -98,8 +100,9 @@ impl Mailbox {
         let is_first = content.letters.is_empty();
         content.bytes += bytes;
         content.letters.extend(letters.iter().cloned());
+        let reader = content.reader.take();
         drop(content);
-        self.news.notify_one();
+        reader.into_iter().for_each(Waker::wake);
         if is_first {
             self.filled.notify_one();
         }
@@ -108,8 +111,12 @@ impl Mailbox {
 
     /// Ends it: the reader gets what is in it first. The first ending counts.
     pub(crate) fn close(&self, ending: Ending) {
-        self.content().closed.get_or_insert(ending);
-        self.news.notify_one();
+        let reader = {
+            let mut content = self.content();
+            content.closed.get_or_insert(ending);
+            content.reader.take()
+        };
+        reader.into_iter().for_each(Waker::wake);
         self.ending.notify_one();
         self.emptied.notify_waiters();
     }
@@ -149,6 +156,13 @@ impl Mailbox {
         self.content().bytes
     }
 
+    /// Bytes of the letters in it that nobody else holds.
+    pub(crate) fn own_bytes(&self) -> usize {
+        let content = self.content();
+        let own = content.letters.iter().filter(|letter| letter.text.as_bytes().is_unique());
+        own.map(cost).sum()
+    }
+
     /// Why it was closed, once nothing is in it any more.
     pub(crate) fn closed(&self) -> Option<Ending> {
         let content = self.content();
@@ -160,17 +174,23 @@ impl Mailbox {
         self.content().closed.clone()
     }
 
+    /// Ready when there is something in it, or it is closed. One reader at a time: the last one that
+    /// asked is woken.
+    pub(crate) fn poll_news(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut content = self.content();
+        if !content.letters.is_empty() || content.closed.is_some() {
+            return Poll::Ready(());
+        }
+        match &mut content.reader {
+            Some(reader) => reader.clone_from(cx.waker()),
+            reader => *reader = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
     /// Waits until there is something in it, or it is closed. One reader at a time.
     pub(crate) async fn wait(&self) {
-        loop {
-            {
-                let content = self.content();
-                if !content.letters.is_empty() || content.closed.is_some() {
-                    return;
-                }
-            }
-            self.news.notified().await;
-        }
+        poll_fn(|cx| self.poll_news(cx)).await;
     }
 
     /// Waits until it is closed, whatever is left in it. For one who waits.

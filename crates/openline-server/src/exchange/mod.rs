@@ -12,15 +12,17 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use openline_engine::{
-    Broadcast, Directory, Draft, Effect, History, MemberPage, News, Page, PageLimits, Part, Post,
-    Query, Recovery, Roster, TellLimits,
+    Broadcast, Change, Directory, Draft, Effect, History, MemberPage, News, Page, PageLimits, Part,
+    Post, Query, Recovery, Roster, TellLimits,
 };
-use openline_protocol::{ChannelName, ErrorCode, Fault, Member, Position, Publication, Reason};
+use openline_protocol::{ChannelName, Member, Position, Publication, Reason};
 
 use crate::broker::{Answer, Broker, BrokerError, NodeId, Published, Tail};
 use crate::clock::Clock;
 use crate::cluster::Cluster;
-use crate::config::{Config, Namespace};
+use crate::config::Namespace;
+use crate::overload::Overload;
+use crate::reload::{Current, InForce};
 use crate::shard::{Shard, ShardMessage};
 
 pub(crate) use cursor::{CHANNELS_MAX, Cursor, Since};
@@ -49,8 +51,9 @@ pub(crate) struct Exchange {
     interest: Arc<Interest>,
     /// Where the broker is one that several nodes share.
     cluster: Option<Arc<Cluster>>,
-    pub(crate) config: Arc<Config>,
+    pub(crate) current: Arc<Current>,
     pub(crate) clock: Clock,
+    pub(crate) overload: Overload,
 }
 
 /// Which threads want to hear of which channel, and who is there.
@@ -116,6 +119,11 @@ impl Interest {
     /// Whether other nodes are still to be asked who is on the channel; says so once.
     pub(crate) fn is_to_ask(&self, channel: &ChannelName) -> bool {
         self.stripe(channel).is_to_ask(channel)
+    }
+
+    /// What changed on each channel that has members here and was not told yet, and who is there.
+    fn settle(&self) -> Vec<(ChannelName, Option<Change>, Vec<Member>)> {
+        self.each(Directory::settle).flatten().collect()
     }
 
     /// Channels that have members here.
@@ -200,10 +208,10 @@ impl Exchange {
         broker: Box<dyn Broker>,
         interest: Arc<Interest>,
         cluster: Option<Arc<Cluster>>,
-        config: Arc<Config>,
+        current: Arc<Current>,
         clock: Clock,
     ) -> Self {
-        Self { broker, interest, cluster, config, clock }
+        Self { broker, interest, cluster, current, clock, overload: Overload::default() }
     }
 
     pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
@@ -214,21 +222,16 @@ impl Exchange {
         &*self.broker
     }
 
-    /// The options of a channel.
-    ///
-    /// # Errors
-    /// Its namespace is not configured, and the configuration says that it has to be.
-    pub(crate) fn namespace(&self, channel: &ChannelName) -> Result<&Namespace, Fault> {
-        let prefix = channel.namespace();
-        self.config.namespace_of(prefix).ok_or_else(|| {
-            let message =
-                format!("there is no namespace {prefix}; see [namespace.…] in the config");
-            Fault::new(ErrorCode::UnknownNamespace, message)
-        })
+    /// The settings in force: take them once for a request.
+    pub(crate) fn settings(&self) -> InForce {
+        self.current.load()
     }
 
     /// Publishes. The order of calls is the order of the channel.
     pub(crate) fn publish(&self, draft: Draft, except: Option<Arc<str>>) -> Answer<Published> {
+        if !self.overload.level().takes_publications() {
+            return Answer::now(Err(BrokerError::MemoryFull));
+        }
         if self.interest.is_overloaded(&draft.channel) {
             return Answer::now(Err(BrokerError::Overloaded));
         }
@@ -347,7 +350,7 @@ impl Exchange {
     }
 
     fn page_limit(&self, limit: Option<u32>) -> u32 {
-        let page = self.config.limits.presence_page;
+        let page = self.settings().config.limits.presence_page;
         limit.unwrap_or(page).clamp(1, page)
     }
 

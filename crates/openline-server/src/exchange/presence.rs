@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openline_engine::{Broadcast, MemberPage, PresenceChange};
+use openline_engine::{Broadcast, Change, MemberPage, PresenceChange};
 use openline_protocol::{ChannelName, Member};
 
 use super::Exchange;
@@ -31,6 +31,37 @@ impl Exchange {
         (merged(told.answers, most as usize), told.missing)
     }
 
+    /// A subscription goes on that began in another process: as [`Exchange::join`], and nobody is told.
+    pub(crate) fn restore(&self, channel: &ChannelName, shard: u16, member: Option<Member>) {
+        self.interest.stripe(channel).restore(channel, shard, member);
+    }
+
+    /// Members of another process of whom those here have heard are not there any more.
+    pub(crate) fn dismiss(self: &Arc<Self>, channel: &ChannelName, members: Vec<Member>) {
+        let now = self.clock.now_ms();
+        for member in members {
+            let effect = self.interest.stripe(channel).dismiss(channel, member, now);
+            self.tell_change(channel, effect.change_due);
+        }
+    }
+
+    /// Tells at once what changed among the members of all channels, and says who is there.
+    pub(crate) fn settle_members(&self) -> Vec<(ChannelName, Vec<Member>)> {
+        let mut there = Vec::new();
+        for (channel, change, members) in self.interest.settle() {
+            if let Some(change) = change {
+                self.push_change(&channel, change);
+            }
+            there.push((channel, members));
+        }
+        there
+    }
+
+    /// A member of a channel that has members here.
+    pub(crate) fn member(&self, channel: &ChannelName, client: &str) -> Option<Member> {
+        self.interest.with_roster(channel, |roster| roster.member(client)).flatten()
+    }
+
     /// Has the change that is due at `due_ms` told then. One task for each channel and moment: what
     /// changes until then is told with it.
     pub(crate) fn tell_change(self: &Arc<Self>, channel: &ChannelName, due_ms: Option<u64>) {
@@ -48,21 +79,24 @@ impl Exchange {
                 let now = exchange.clock.now_ms();
                 exchange.interest.stripe(&channel).poll_change(&channel, now)
             };
-            let pushed =
-                exchange.namespace(&channel).is_ok_and(|namespace| namespace.presence_push);
-            if let Some(change) = change
-                && pushed
-            {
-                // Who has come knows that; it is told once there is more to tell.
-                let alone = change.updated.is_empty() && change.left.is_empty();
-                let except = match &change.joined[..] {
-                    [joined] if alone && change.complete => Some(joined.client_id.clone()),
-                    _ => None,
-                };
-                let change = PresenceChange { channel: channel.clone(), change };
-                exchange.broadcast_here(&channel, Broadcast::Presence(Arc::new(change)), except);
+            if let Some(change) = change {
+                exchange.push_change(&channel, change);
             }
         });
+    }
+
+    fn push_change(&self, channel: &ChannelName, change: Change) {
+        if !self.settings().namespace(channel).is_ok_and(|options| options.presence_push) {
+            return;
+        }
+        // Who has come knows that; it is told once there is more to tell.
+        let alone = change.updated.is_empty() && change.left.is_empty();
+        let except = match &change.joined[..] {
+            [joined] if alone && change.complete => Some(joined.client_id.clone()),
+            _ => None,
+        };
+        let change = PresenceChange { channel: channel.clone(), change };
+        self.broadcast_here(channel, Broadcast::Presence(Arc::new(change)), except);
     }
 }
 

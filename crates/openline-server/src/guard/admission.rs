@@ -69,6 +69,16 @@ impl Admission {
         Self { per_second: rate.per_second.get().into(), lanes: [lane(1), lane(3)], filled_ms: 0 }
     }
 
+    /// Goes on at another rate. What was saved stays, as far as it fits.
+    pub(crate) fn set_rate(&mut self, rate: Rate) {
+        let new = Self::new(rate);
+        self.per_second = new.per_second;
+        for (lane, new) in self.lanes.iter_mut().zip(new.lanes) {
+            lane.tokens_max = new.tokens_max;
+            lane.tokens = lane.tokens.min(new.tokens_max);
+        }
+    }
+
     /// Lets one in.
     ///
     /// # Errors
@@ -243,6 +253,18 @@ mod tests {
         ] {
             assert_eq!(retry_spread_ms(lines, admission), spread_ms, "{lines} {admission:?}");
         }
+    }
+
+    #[test]
+    fn another_rate_holds_at_once_and_gives_nothing_away() {
+        let mut admission = admission(100);
+        assert_eq!(admitted(&mut admission, &[Kind::New], 1000, 0), [100, 0]);
+        let fast = NonZeroU32::new(1000).unwrap();
+        admission.set_rate(Rate { per_second: fast, burst: fast });
+        assert_eq!(admitted(&mut admission, &[Kind::New], 1000, 0), [0, 0], "it saved nothing");
+        assert_eq!(admitted(&mut admission, &[Kind::New], 1000, 100), [100, 0]);
+        admission.set_rate(Rate { per_second: NonZeroU32::MIN, burst: NonZeroU32::MIN });
+        assert_eq!(admitted(&mut admission, &[Kind::New], 1000, 200), [0, 0]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ring::digest::{SHA256, digest};
@@ -29,10 +29,47 @@ pub(crate) struct ConnectionLimits {
     pub(crate) per_user: Option<u32>,
 }
 
+/// The limits that hold now. Each is looked at by itself.
+#[derive(Debug)]
+struct Limits {
+    per_node: Most,
+    per_address: Most,
+    per_user: Most,
+}
+
+/// A number that nothing may exceed, or none.
+#[derive(Debug)]
+struct Most(AtomicU64);
+
+impl Limits {
+    fn new(limits: ConnectionLimits) -> Self {
+        let most = || Most(AtomicU64::new(u64::MAX));
+        let new = Self { per_node: most(), per_address: most(), per_user: most() };
+        new.set(limits);
+        new
+    }
+
+    fn set(&self, limits: ConnectionLimits) {
+        self.per_node.set(limits.per_node);
+        self.per_address.set(limits.per_address);
+        self.per_user.set(limits.per_user);
+    }
+}
+
+impl Most {
+    fn get(&self) -> Option<u32> {
+        u32::try_from(self.0.load(Ordering::Relaxed)).ok()
+    }
+
+    fn set(&self, most: Option<u32>) {
+        self.0.store(most.map_or(u64::MAX, u64::from), Ordering::Relaxed);
+    }
+}
+
 /// What is counted, shared by all threads. A limit that is not set costs nothing.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    limits: ConnectionLimits,
+    limits: Limits,
     all: AtomicU32,
     addresses: Counts,
     users: Counts,
@@ -72,11 +109,27 @@ pub(crate) struct Over {
 impl Connections {
     pub(crate) fn new(limits: ConnectionLimits) -> Arc<Self> {
         Arc::new(Self {
-            limits,
+            limits: Limits::new(limits),
             all: AtomicU32::new(0),
             addresses: Counts::new(),
             users: Counts::new(),
         })
+    }
+
+    /// Holds what comes from now on to other limits. What is counted stays; what was not counted, for
+    /// lack of a limit, is not from now on either.
+    pub(crate) fn limit(&self, limits: ConnectionLimits) {
+        self.limits.set(limits);
+    }
+
+    /// What limits hold.
+    pub(super) fn limits(&self) -> ConnectionLimits {
+        let Limits { per_node, per_address, per_user } = &self.limits;
+        ConnectionLimits {
+            per_node: per_node.get(),
+            per_address: per_address.get(),
+            per_user: per_user.get(),
+        }
     }
 
     /// Takes a place; without an address only in the node.
@@ -84,14 +137,14 @@ impl Connections {
     /// # Errors
     /// The limit that is reached; nothing is taken.
     pub(crate) fn enter(connections: &Arc<Self>, address: Option<IpAddr>) -> Result<Slot, Over> {
-        let max = connections.limits.per_node.unwrap_or(u32::MAX);
+        let max = connections.limits.per_node.get().unwrap_or(u32::MAX);
         let free = |count| (count < max).then_some(count + 1);
         if connections.all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, free).is_err() {
             return Err(Over { limit: Limit::Node, max });
         }
         // From here on dropping the slot gives back what it has.
         let mut slot = Slot { connections: connections.clone(), address: None, user: None };
-        if let (Some(address), Some(max)) = (address, connections.limits.per_address) {
+        if let (Some(address), Some(max)) = (address, connections.limits.per_address.get()) {
             let key = address_key(address);
             if !connections.addresses.take(key, max) {
                 return Err(Over { limit: Limit::Address(address.to_canonical()), max });
@@ -99,6 +152,11 @@ impl Connections {
             slot.address = Some(key);
         }
         Ok(slot)
+    }
+
+    /// Of a node that has as many as it may have.
+    pub(super) fn full(max: u32) -> Over {
+        Over { limit: Limit::Node, max }
     }
 
     /// How many there are.
@@ -109,8 +167,8 @@ impl Connections {
     /// Whether this is counted.
     pub(crate) fn is_limited(&self, whose: Whose) -> bool {
         match whose {
-            Whose::Address => self.limits.per_address.is_some(),
-            Whose::User => self.limits.per_user.is_some(),
+            Whose::Address => self.limits.per_address.get().is_some(),
+            Whose::User => self.limits.per_user.get().is_some(),
         }
     }
 
@@ -172,7 +230,7 @@ impl Slot {
     /// When the user has as many as may be; the slot stays what it was. Close the line with 1013, or
     /// make room first by ending another of the user's (4001).
     pub(crate) fn sign_in(&mut self, user: &str, random: u64) -> Result<(), Refusal> {
-        let Some(max) = self.connections.limits.per_user else { return Ok(()) };
+        let Some(max) = self.connections.limits.per_user.get() else { return Ok(()) };
         let users = &self.connections.users;
         let key = user_key(user);
         if self.user == Some(key) {
@@ -212,7 +270,7 @@ impl Over {
                 "This user has {max} connections, as many as limits.connections_per_user allows; \
                  close one first."
             ),
-            Limit::Node | Limit::Admission => format!(
+            Limit::Node | Limit::Admission | Limit::Memory => format!(
                 "This node has {max} connections, as many as limits.connections allows; try again \
                  later."
             ),
@@ -464,6 +522,28 @@ mod tests {
         // That it is none any more is told too.
         let changes = connections.take_changes();
         assert!(changes.len() >= 2 && changes.iter().all(|held| held.count == 0), "{changes:?}");
+    }
+
+    #[test]
+    fn other_limits_hold_for_who_comes_and_what_is_counted_stays() {
+        let connections = connections(9, 2, 1);
+        let mut first = enter(&connections, "192.0.2.1").unwrap();
+        let mut second = enter(&connections, "192.0.2.1").unwrap();
+        first.sign_in("ann", 0).unwrap();
+        let limits =
+            |per_address, per_user| ConnectionLimits { per_node: Some(9), per_address, per_user };
+        connections.limit(limits(Some(3), Some(2)));
+        second.sign_in("ann", 0).unwrap();
+        let _third = enter(&connections, "192.0.2.1").unwrap();
+        assert!(enter(&connections, "192.0.2.1").is_err());
+        connections.limit(limits(Some(1), None));
+        assert!(enter(&connections, "192.0.2.1").is_err());
+        drop(second);
+        assert!(enter(&connections, "192.0.2.1").is_err(), "nobody is ended by a lower limit");
+        connections.limit(limits(None, None));
+        assert_eq!(connections.limits(), limits(None, None));
+        let _free = enter(&connections, "192.0.2.1").unwrap();
+        assert_eq!(connections.count(), 3);
     }
 
     #[test]

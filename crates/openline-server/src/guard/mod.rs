@@ -11,6 +11,8 @@ mod admission;
 mod client_address;
 mod connections;
 mod cors;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod host;
 mod keyed;
 mod network;
@@ -77,7 +79,8 @@ pub(crate) struct Guard {
     proxy_protocol: bool,
     lines: Arc<Connections>,
     sockets: Arc<Connections>,
-    admission: Option<Mutex<Admission>>,
+    limits: [ConnectionLimits; 2],
+    admission: Option<Arc<Mutex<Admission>>>,
     admission_rate: Option<Rate>,
 }
 
@@ -94,9 +97,44 @@ impl Guard {
             proxy_protocol: options.proxy_protocol,
             lines: Connections::new(options.lines),
             sockets: Connections::new(options.sockets),
-            admission: options.admission.map(|rate| Mutex::new(Admission::new(rate))),
+            limits: [options.lines, options.sockets],
+            admission: options.admission.map(|rate| Arc::new(Mutex::new(Admission::new(rate)))),
             admission_rate: options.admission,
         })
+    }
+
+    /// One with other options that goes on with what this one has counted. Until
+    /// [`Guard::take_over`] its limits do not hold.
+    ///
+    /// # Errors
+    /// As of [`Guard::new`].
+    pub(crate) fn renewed(&self, options: &Options) -> Result<Self, String> {
+        let admission = options.admission.map(|rate| match &self.admission {
+            Some(admission) => admission.clone(),
+            None => Arc::new(Mutex::new(Admission::new(rate))),
+        });
+        Ok(Self {
+            loopback_only: self.loopback_only,
+            hosts: Hosts::new(&options.allowed_hosts, self.loopback_only)?,
+            origins: Origins::new(&options.allowed_origins)?,
+            proxies: TrustedProxies::new(&options.trusted_proxies)?,
+            proxy_protocol: options.proxy_protocol,
+            lines: self.lines.clone(),
+            sockets: self.sockets.clone(),
+            limits: [options.lines, options.sockets],
+            admission,
+            admission_rate: options.admission,
+        })
+    }
+
+    /// Has the limits of this one hold for all that share its counts.
+    pub(crate) fn take_over(&self) {
+        let [lines, sockets] = self.limits;
+        self.lines.limit(lines);
+        self.sockets.limit(sockets);
+        if let (Some(admission), Some(rate)) = (&self.admission, self.admission_rate) {
+            admission.lock().unwrap_or_else(PoisonError::into_inner).set_rate(rate);
+        }
     }
 
     /// Checks what the request says it was sent to.
@@ -180,6 +218,12 @@ impl Guard {
         now_ms: u64,
         random: u64,
     ) -> Result<Slot, Refusal> {
+        // What is beyond the lines is kept for requests.
+        if let Some(most) = self.reserve_begins()
+            && self.sockets.count() > most
+        {
+            return Err(Connections::full(most).refusal(random));
+        }
         // The counts first: who is refused by them takes no turn from others.
         let slot =
             Connections::enter(&self.lines, Some(address)).map_err(|over| over.refusal(random))?;
@@ -188,6 +232,26 @@ impl Guard {
             admission.take(kind, now_ms, random).map_err(Refusal::too_fast)?;
         }
         Ok(slot)
+    }
+
+    /// A place for a line that another process let in.
+    ///
+    /// # Errors
+    /// As [`Guard::admit`]; it takes no turn from those who come.
+    pub(crate) fn readmit(&self, address: IpAddr, random: u64) -> Result<Slot, Refusal> {
+        Connections::enter(&self.lines, Some(address)).map_err(|over| over.refusal(random))
+    }
+
+    /// Whether there are so many sockets that the newest are to be brief: those beyond the lines that
+    /// may be are for whoever asks how the server is.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.reserve_begins().is_some_and(|most| self.sockets.count() > most)
+    }
+
+    /// Sockets that may become lines.
+    fn reserve_begins(&self) -> Option<u32> {
+        let lines = self.lines.limits().per_node?;
+        self.sockets.limits().per_node.filter(|sockets| *sockets > lines).map(|_| lines)
     }
 
     /// Over how long clients are to spread their first attempt to come back, if all of them are cut

@@ -1,5 +1,7 @@
 //! [`Bucket`]: what was used of a [`Rate`].
 
+use serde::{Deserialize, Serialize};
+
 pub(crate) use crate::config::Rate;
 
 /// How long to wait until it may happen, in milliseconds; [`RetryAfter::NEVER`] if waiting is in
@@ -10,7 +12,7 @@ pub(crate) struct RetryAfter(pub(crate) u64);
 /// What was taken of a rate: a token bucket that stores the one moment at which it is full again.
 ///
 /// It does not hold its rate, so a rate can change under it; it is full to begin with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Bucket {
     full_at_ns: u64,
 }

@@ -6,6 +6,10 @@ use ::http::header::RETRY_AFTER;
 use ::http::{HeaderValue, StatusCode};
 use openline_ws::Rejection;
 
+/// Who is refused for want of memory is told to wait between these, drawn at random: a step lasts some
+/// seconds at least.
+const MEMORY_RETRY_MS: std::ops::Range<u64> = 5_000..15_000;
+
 /// Which limit is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
@@ -17,6 +21,8 @@ pub(crate) enum Limit {
     User,
     /// `limits.admission`.
     Admission,
+    /// Memory: see [`Overload`](crate::overload::Overload).
+    Memory,
 }
 
 /// A client that is not let in for now.
@@ -37,10 +43,18 @@ impl Refusal {
         Self { limit: Limit::Admission, message: message.to_owned(), retry_after_ms }
     }
 
+    /// Memory runs short.
+    pub(crate) fn no_memory(random: u64) -> Self {
+        let message = "This node takes no new connections while its memory is nearly full.";
+        let span = MEMORY_RETRY_MS.end - MEMORY_RETRY_MS.start;
+        let retry_after_ms = MEMORY_RETRY_MS.start + random % span;
+        Self { limit: Limit::Memory, message: message.to_owned(), retry_after_ms }
+    }
+
     /// For programs: a code of the protocol.
     pub(crate) fn code(&self) -> &'static str {
         match self.limit {
-            Limit::Admission => "overloaded",
+            Limit::Admission | Limit::Memory => "overloaded",
             Limit::Node | Limit::Address(_) | Limit::User => "connection_limit",
         }
     }
@@ -54,7 +68,7 @@ impl Refusal {
 impl From<Refusal> for Rejection {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.limit {
-            Limit::Node | Limit::Admission => StatusCode::SERVICE_UNAVAILABLE,
+            Limit::Node | Limit::Admission | Limit::Memory => StatusCode::SERVICE_UNAVAILABLE,
             Limit::Address(_) | Limit::User => StatusCode::TOO_MANY_REQUESTS,
         };
         // RFC 9110 §10.2.3: whole seconds. Earlier than told would be too early.

@@ -260,6 +260,23 @@ fn sockets_are_counted_by_address_unless_they_are_a_proxys() {
 }
 
 #[test]
+fn sockets_beyond_the_lines_are_for_requests() {
+    let lines = ConnectionLimits { per_node: Some(2), ..ConnectionLimits::default() };
+    let sockets = ConnectionLimits { per_node: Some(3), ..ConnectionLimits::default() };
+    let guard = guard(&Options { lines, sockets, ..Options::default() }, LOOPBACK);
+    let accept = || guard.accept(LOOPBACK.into(), 0);
+    let mut places = vec![accept().unwrap(), accept().unwrap()];
+    assert!(!guard.is_crowded() && guard.admit(LOOPBACK.into(), Kind::New, 0, 0).is_ok());
+    places.push(accept().unwrap());
+    assert!(guard.is_crowded());
+    let refused = guard.admit(LOOPBACK.into(), Kind::Resume, 0, 0).unwrap_err();
+    assert_eq!(refused.limit, Limit::Node, "there are no lines, and it would be one of the last");
+    assert_eq!(accept().unwrap_err().limit, Limit::Node);
+    places.pop();
+    assert!(!guard.is_crowded() && guard.admit(LOOPBACK.into(), Kind::New, 0, 0).is_ok());
+}
+
+#[test]
 fn a_proxy_header_is_asked_of_trusted_proxies_only_and_only_if_they_send_it() {
     let trusted_proxies = vec!["10.0.0.1".to_owned()];
     for (proxy_protocol, peer, expected) in

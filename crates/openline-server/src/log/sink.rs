@@ -160,8 +160,11 @@ mod tests {
         let (told, lines): (Vec<_>, Vec<_>) =
             out.lines().partition(|line| line.starts_with("dropped"));
         assert!(lines.len() < 3 * LINES_MAX && lines.len() >= LINES_MAX);
-        let [dropped] = told[..] else { panic!("{told:?}") };
-        assert_eq!(dropped, format!("dropped {}", 3 * LINES_MAX - lines.len()));
+        // Twice where the writer only began when the queue was full.
+        let count = |line: &&str| line.strip_prefix("dropped ")?.parse::<usize>().ok();
+        let dropped: usize = told.iter().filter_map(count).sum();
+        assert_eq!(dropped, 3 * LINES_MAX - lines.len(), "{told:?}");
+        assert!(matches!(told.len(), 1 | 2), "{told:?}");
     }
 
     #[test]

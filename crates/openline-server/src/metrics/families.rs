@@ -31,6 +31,8 @@ pub(super) enum Present {
     WithUploads,
     /// Where nodes share a broker.
     WithCluster,
+    /// Where the server speaks TLS and has a certificate.
+    WithTls,
     /// Where the limit is set.
     WithLimit,
     /// Where the system tells it: on Linux.
@@ -90,7 +92,7 @@ pub(super) const COMMANDS: [&str; 14] = [
     OTHER,
 ];
 
-pub(super) const PUBLISHED: [&str; 8] = [
+pub(super) const PUBLISHED: [&str; 9] = [
     "accepted",
     "duplicate",
     "conflict",
@@ -99,7 +101,15 @@ pub(super) const PUBLISHED: [&str; 8] = [
     "storage_failed",
     "unavailable",
     "channel_limit",
+    "handed_over",
 ];
+
+/// In the order of [`Handshake`](super::Handshake).
+const HANDSHAKES: [&str; 6] =
+    ["done", "failed", "timeout", "no_place", "no_certificate", "challenge"];
+
+/// Why connections are not accepted, as [`AcceptError`](crate::accept::AcceptError).
+pub(super) const ACCEPT_ERRORS: [&str; 4] = ["aborted", "descriptors", "memory", "other"];
 
 /// What becomes of a request that is handed over: answered, or else as
 /// [`NotAnswered`](crate::cluster::NotAnswered).
@@ -199,6 +209,13 @@ counted! {
         "Clients that were refused before they had a session, by error code."
     Forwarded = "openline_forwarded_requests_total" ["result": FORWARDED]
         "Requests for sessions on other nodes that were handed over to those, by what became of them."
+    AcceptErrors = "openline_accept_errors_total" ["error": ACCEPT_ERRORS]
+        "Connections that could not be accepted, by why: `aborted` ended before, `descriptors` and \
+         `memory` are the system's limits."
+    TlsHandshakes = "openline_tls_handshakes_total" ["result": HANDSHAKES]
+        "TLS handshakes, by what became of them; `challenge` is an authority that looks at a name."
+    AcmeOrders = "openline_acme_orders_total" ["result": ["issued", "failed"]]
+        "Orders of certificates. After a failure the old one stays in use."
     Panics = "openline_panics_total"
         "Lines that ended because of a bug of the server. Anything but 0 is worth a report."
     ReceivedMessages = "openline_received_messages_total"
@@ -223,8 +240,16 @@ counted! {
         "Publications that reached the broker, by what became of them."
     SentMessages = "openline_sent_messages_total"
         "Messages of channels that lines took as they came: one for each message and each line."
+    Upgrades = "openline_upgrades_total" ["result": ["done", "failed"]]
+        "Processes that took over from the one before, or did not and left it serving; it goes on \
+         from one process to the next."
+    UpgradeLines = "openline_upgrade_lines_total" ["result": ["moved", "stayed", "arrived"]]
+        "Lines at an upgrade: that the next process went on with, that it did not, and with which \
+         this process went on."
     LineBatches = "openline_line_batches_total" ["result": ["taken", "full"]]
         "Batches of publications for one line each: taken into its queue, or not for want of room."
+    ConfigReloads = "openline_config_reloads_total" ["result": ["applied", "refused"]]
+        "Times that the configuration was loaded again: in force since, or not because something in it was wrong."
 }
 
 const FIRST_CELLS: [usize; Count::ALL.len() + 1] = {

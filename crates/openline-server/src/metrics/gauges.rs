@@ -1,5 +1,7 @@
 //! What is looked up when somebody reads the metrics.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::broker::BrokerHealth;
 use crate::cluster::Talk;
 use crate::store::{self, COMMIT_BOUNDS, State};
@@ -17,11 +19,19 @@ pub(crate) struct Gauges {
     /// Clients of all transports that hold a place, and how many there may be.
     pub(crate) lines: u64,
     pub(crate) lines_max: Option<u64>,
+    /// The server drains, or stops.
+    pub(crate) draining: bool,
+    pub(crate) config_reload_failed: bool,
     pub(crate) subscriptions: u64,
     /// Channels that have subscribers.
     pub(crate) channels: u64,
     /// Messages that wait for the threads.
     pub(crate) shard_messages_waiting: u64,
+    /// How much is given up for want of memory.
+    pub(crate) overload_level: u8,
+    /// What that is decided by; 0 where the system does not tell.
+    pub(crate) overload_used_bytes: u64,
+    pub(crate) overload_bytes_max: u64,
     pub(crate) broker: BrokerHealth,
     pub(crate) history_bytes_max: Option<u64>,
     /// None without a store.
@@ -33,6 +43,8 @@ pub(crate) struct Gauges {
     pub(crate) cluster: Option<Talk>,
     /// None where no files are taken.
     pub(crate) uploads: Option<uploads::Counters>,
+    /// When the first certificate expires; none without TLS.
+    pub(crate) tls_expiry: Option<SystemTime>,
     pub(crate) process: Process,
 }
 
@@ -83,6 +95,12 @@ pub(super) const ROWS: &[Row] = &[
         |gauges| some(gauges.lines)),
     row!(Gauge "openline_lines_max" WithLimit "Places that there are: `limits.connections`."
         |gauges| gauges.lines_max.and_then(some)),
+    row!(Gauge "openline_draining" Always
+        "1 while the server sends its clients elsewhere because it is about to end."
+        |gauges| some(gauges.draining.into())),
+    row!(Gauge "openline_config_reload_failed" Always
+        "1 while the configuration that was loaded last is not in force because it was refused."
+        |gauges| some(gauges.config_reload_failed.into())),
     row!(Gauge "openline_subscriptions" Always "Subscriptions of all clients."
         |gauges| some(gauges.subscriptions)),
     row!(Gauge "openline_channels" Always "Channels that have subscribers."
@@ -90,9 +108,22 @@ pub(super) const ROWS: &[Row] = &[
     row!(Gauge "openline_shard_messages_waiting" Always
         "Messages that wait for the threads that hold the lines."
         |gauges| some(gauges.shard_messages_waiting)),
+    row!(Gauge "openline_overload_level" Always
+        "What is given up for want of memory: 0 nothing, 1 compression of new lines, 2 new lines and the \
+         oldest history, 3 lines that do not keep up, 4 publications."
+        |gauges| some(gauges.overload_level.into())),
+    row!(Gauge "openline_overload_memory_bytes" WithProc "Memory in use, as the level is decided by."
+        |gauges| told(gauges.overload_used_bytes)),
+    row!(Gauge "openline_overload_memory_bytes_max" WithProc
+        "Memory that there is for it: of `overload.memory`, the machine and the control groups, what is \
+         nearest to full."
+        |gauges| told(gauges.overload_bytes_max)),
     row!(Gauge "openline_broker_up" Always
         "1 while publications are taken, 0 while they are refused."
         |gauges| some(gauges.broker.ailment.is_none().into())),
+    row!(Gauge "openline_tls_certificate_expiry_seconds" WithTls
+        "When the first of the certificates in use expires, in seconds since 1970."
+        |gauges| gauges.tls_expiry.and_then(unix_seconds)),
     row!(Gauge "openline_history_channels" Always "Channels whose history is kept."
         |gauges| some(gauges.broker.channels as u64)),
     row!(Gauge "openline_history_entries" Always "Publications that are kept."
@@ -248,7 +279,16 @@ fn in_uploads(gauges: &Gauges, value: fn(&uploads::Counters) -> u64) -> Option<f
     gauges.uploads.as_ref().map(value).and_then(some)
 }
 
+/// What the system does not tell is 0.
+fn told(value: u64) -> Option<f64> {
+    (value != 0).then_some(value).and_then(some)
+}
+
 /// The format knows no other numbers than these.
+fn unix_seconds(at: SystemTime) -> Option<f64> {
+    at.duration_since(UNIX_EPOCH).ok().and_then(|since| some(since.as_secs()))
+}
+
 fn some(value: u64) -> Option<f64> {
     Some(value as f64)
 }

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use openline_protocol::{Command, ErrorCode, Reason};
 
+use crate::accept::AcceptError;
 use crate::broker::BrokerError;
 use crate::cluster::NotAnswered;
 use crate::exchange::Delivered;
@@ -61,6 +62,21 @@ pub(crate) enum Transport {
     SocketIo,
 }
 
+/// What became of a TLS handshake; in the order of the label's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    Done,
+    Failed,
+    /// It took too long.
+    Timeout,
+    /// Too many were under way.
+    NoPlace,
+    /// There was no certificate to show.
+    NoCertificate,
+    /// It was an authority that looked for its challenge.
+    Challenge,
+}
+
 impl Transport {
     pub(crate) fn as_str(self) -> &'static str {
         TRANSPORTS[self as usize]
@@ -82,6 +98,11 @@ impl Metrics {
         self.stripes.add(Count::LinesClosed, known.unwrap_or(CLOSE_CODES.len() - 1), 1);
     }
 
+    /// The configuration was loaded again.
+    pub(crate) fn config_reloaded(&self, is_in_force: bool) {
+        self.stripes.add(Count::ConfigReloads, usize::from(!is_in_force), 1);
+    }
+
     /// A client was refused before it had a session; `code` is one of [`ErrorCode`].
     pub(crate) fn turned_away(&self, code: &'static str) {
         let known = ErrorCode::ALL.iter().position(|known| known.as_str() == code);
@@ -92,6 +113,20 @@ impl Metrics {
     pub(crate) fn forwarded(&self, not_answered: Option<NotAnswered>) {
         let result = not_answered.map_or(0, |not_answered| not_answered as usize + 1);
         self.stripes.add(Count::Forwarded, result, 1);
+    }
+
+    pub(crate) fn tls_handshake(&self, result: Handshake) {
+        self.stripes.add(Count::TlsHandshakes, result as usize, 1);
+    }
+
+    /// An order of a certificate ended.
+    #[cfg(feature = "acme")]
+    pub(crate) fn acme_order(&self, is_issued: bool) {
+        self.stripes.add(Count::AcmeOrders, usize::from(!is_issued), 1);
+    }
+
+    pub(crate) fn accept_failed(&self, why: AcceptError) {
+        self.stripes.add(Count::AcceptErrors, why as usize, 1);
     }
 
     pub(crate) fn panicked(&self) {
@@ -146,13 +181,36 @@ impl Metrics {
             Ok(false) => 0,
             Ok(true) => 1,
             Err(BrokerError::Conflict { .. }) => 2,
-            Err(BrokerError::Overloaded) => 3,
+            Err(BrokerError::Overloaded | BrokerError::MemoryFull) => 3,
             Err(BrokerError::StorageFull) => 4,
             Err(BrokerError::StorageFailed(_)) => 5,
             Err(BrokerError::Unavailable) => 6,
             Err(BrokerError::Channels { .. }) => 7,
+            Err(BrokerError::HandedOver) => 8,
         };
         self.stripes.add(Count::Publications, index, 1);
+    }
+
+    /// So many upgrades were done, and so many failed.
+    pub(crate) fn upgraded(&self, done: u64, failed: u64) {
+        self.stripes.add(Count::Upgrades, 0, done);
+        self.stripes.add(Count::Upgrades, 1, failed);
+    }
+
+    /// Upgrades that were done, and that failed.
+    pub(crate) fn upgrades(&self) -> (u64, u64) {
+        (self.stripes.sum(Count::Upgrades, 0), self.stripes.sum(Count::Upgrades, 1))
+    }
+
+    /// The next process goes on with so many lines, and not with so many.
+    pub(crate) fn lines_left(&self, moved: usize, stayed: usize) {
+        self.stripes.add(Count::UpgradeLines, 0, moved as u64);
+        self.stripes.add(Count::UpgradeLines, 1, stayed as u64);
+    }
+
+    /// This process goes on with so many lines of the one before.
+    pub(crate) fn lines_arrived(&self, count: usize) {
+        self.stripes.add(Count::UpgradeLines, 2, count as u64);
     }
 
     /// To be called once per turn of a thread.

@@ -36,11 +36,15 @@ does not depend on what clients do. There are no metrics by channel; the API tel
 | `openline_store_damaged == 1` | a file of the store does not read back |
 | `rate(openline_line_batches_total{result=\"full\"}[5m]) > 0` | clients do not keep up with what is sent |
 | `rate(openline_turned_away_total[5m]) > 0` | a limit keeps clients out |
+| `openline_overload_level >= 2` | memory is short: there are no new lines, and history gives way |
+| `rate(openline_accept_errors_total{error!=\"aborted\"}[5m]) > 0` | connections cannot be accepted |
+| `openline_tls_certificate_expiry_seconds - time() < 7 * 86400` | a certificate was not renewed |
+| `openline_config_reload_failed == 1` | the configuration that was written last is not in force |
 | `process_open_fds > 0.9 * process_max_fds` | soon no connection can be accepted |
 | `histogram_quantile(0.99, rate(openline_delivery_latency_seconds_bucket[5m])) > 0.25` | publications are late |
 ";
 
-const SECTIONS: [(&str, &[&str]); 8] = [
+const SECTIONS: [(&str, &[&str]); 10] = [
     ("Clients", &["sessions", "lines", "turned_away", "forwarded", "panics", "authentications"]),
     (
         "Messages",
@@ -61,11 +65,13 @@ const SECTIONS: [(&str, &[&str]); 8] = [
         ],
     ),
     ("History", &["broker", "history", "store"]),
+    ("Overload", &["overload", "accept_errors"]),
     ("Other nodes", &["nodes", "cluster"]),
+    ("TLS", &["tls", "acme"]),
     ("Files", &["uploads"]),
     ("Webhooks", &["webhook"]),
     ("HTTP", &["api"]),
-    ("The program", &["build_info"]),
+    ("The program", &["build_info", "config", "draining", "upgrades", "upgrade"]),
 ];
 
 const END: &str = "
@@ -118,6 +124,7 @@ fn row(family: &Family) -> String {
         Present::WithWebhooks => " With webhooks.",
         Present::WithUploads => " Where files are taken.",
         Present::WithCluster => " Where nodes share a broker.",
+        Present::WithTls => " Where the server speaks TLS and has a certificate.",
         Present::WithLimit => " Where there is such a limit.",
         Present::WithProc => " On Linux.",
     };

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use openline_protocol::{Format, parse_request};
@@ -111,6 +112,9 @@ fn gauges() -> Gauges {
         version: "1.2.3",
         lines: 3,
         lines_max: Some(100),
+        overload_level: 2,
+        overload_used_bytes: 870,
+        overload_bytes_max: 1_000,
         broker: BrokerHealth { channels: 2, entries: 5, bytes: 600, ..BrokerHealth::default() },
         history_bytes_max: Some(1_000),
         store: Some(Health {
@@ -130,6 +134,7 @@ fn gauges() -> Gauges {
         webhooks: Some(Counters::default()),
         cluster: Some(Talk::default()),
         uploads: Some(uploads::Counters::default()),
+        tls_expiry: Some(UNIX_EPOCH + Duration::from_secs(1_800_000_000)),
         process: Process {
             cpu_seconds: Some(1.5),
             resident_bytes: Some(1 << 20),

@@ -38,7 +38,7 @@ impl Node {
     }
 
     fn inform(&self, kind: EventKind, event: impl FnOnce() -> Event) {
-        if let Some(webhooks) = &self.webhooks
+        if let Some(webhooks) = &self.settings().webhooks
             && webhooks.wants(kind)
         {
             webhooks.inform(event());

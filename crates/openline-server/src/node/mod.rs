@@ -4,36 +4,39 @@ mod ask;
 mod broker;
 mod events;
 mod options;
+mod renew;
 mod start;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use openline_protocol::Position;
-use openline_ws::tls::rustls::ServerConfig;
-use tokio::sync::watch;
 
 use crate::app::Operator;
-use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
+use crate::auth::{Revocations, Tickets, UserLines};
 use crate::broker::NodeId;
 use crate::cluster::{Cluster, Forwards};
 use crate::endpoint::Served;
 use crate::exchange::Exchange;
-use crate::guard::{Guard, Keyed};
+use crate::guard::Keyed;
+use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::reload::{InForce, Reloads};
 use crate::session::Expelled;
 use crate::shard::ShardMessage;
 use crate::socketio::engine;
+use crate::tls::Tls;
 use crate::transport::KeptSessions;
 use crate::uploads::Uploads;
-use crate::webhook::Webhooks;
+use crate::webhook;
 
-pub(crate) use ask::Asking;
+pub(crate) use ask::{Asked, Asking};
 #[cfg(test)]
 pub(crate) use broker::Ground;
 pub use start::StartError;
-pub(crate) use start::{Parts, start, verifier};
+pub(crate) use start::{Parts, rehearse, start, verifier};
 #[cfg(test)]
 pub(crate) use start::{for_test, for_test_with, start_on};
 
@@ -44,11 +47,12 @@ pub(crate) struct Node {
     /// Of the machine, with the port.
     pub(crate) name: Box<str>,
     pub(crate) exchange: Arc<Exchange>,
-    pub(crate) guard: Guard,
-    pub(crate) verifier: Verifier,
+    /// What was taken back.
+    pub(crate) revocations: Arc<Revocations>,
+    /// Where the key of the API is kept.
+    pub(crate) api_key_file: Option<PathBuf>,
     pub(crate) tickets: Tickets,
     pub(crate) user_lines: UserLines,
-    pub(crate) api_keys: ApiKeys,
     pub(crate) user_rates: Keyed,
     pub(crate) channel_rates: Keyed,
     /// Of requests that are sessions of their own, by user or address.
@@ -60,18 +64,19 @@ pub(crate) struct Node {
     /// What the paths of Engine.IO lead to, and the connections there.
     pub(crate) mounts: engine::Mounts,
     pub(crate) engine: engine::Connections,
-    pub(crate) webhooks: Option<Arc<Webhooks>>,
+    pub(crate) asked: Asked,
+    /// What waits for the backend, whether or not there is one.
+    pub(crate) webhook_desk: Arc<webhook::Desk>,
+    pub(crate) reloads: Reloads,
     pub(crate) uploads: Uploads,
     pub(crate) metrics: Metrics,
     pub(crate) log: Log,
-    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// None where the server speaks plain HTTP.
+    pub(crate) tls: Option<Tls>,
     /// The server's own handlers.
     pub(crate) operator: Operator,
-    /// How WebSocket lines are set up.
-    pub(crate) line_settings: Arc<openline_ws::Config>,
-    pub(crate) queue_options: Arc<openline_ws::QueueOptions>,
-    /// Turns true when the server begins to stop.
-    pub(crate) stop: watch::Receiver<bool>,
+    /// How far the server is.
+    pub(crate) lifecycle: Lifecycle,
     numbers: AtomicU64,
 }
 
@@ -81,6 +86,11 @@ impl Node {
         self.numbers.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// The settings in force: take them once for a request.
+    pub(crate) fn settings(&self) -> InForce {
+        self.exchange.settings()
+    }
+
     /// This node as one of several, where it can be one.
     pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
         self.exchange.cluster()
@@ -88,7 +98,7 @@ impl Node {
 
     /// Whether clients have to show a token before they may do anything.
     pub(crate) fn needs_token(&self) -> bool {
-        !self.exchange.config.auth.anonymous
+        !self.settings().config.auth.anonymous
     }
 
     /// Which of the endpoints that may be off are on.
@@ -99,7 +109,7 @@ impl Node {
 
     /// Whether the pages and endpoints to try the server are served.
     pub(crate) fn has_demo(&self) -> bool {
-        self.exchange.config.demo
+        self.settings().config.demo
     }
 
     /// What the ack of a publication means.

@@ -16,11 +16,9 @@ use crate::config::{self, Config, HistoryLevel, SigningKey, WebhookDecision, Web
 use crate::guard::{self, ConnectionLimits};
 use crate::log::Log;
 use crate::outbound::{self, Allowed, Client, Target};
+use crate::overload::{Descriptors, open_files_max};
 use crate::store;
 use crate::webhook;
-
-/// Descriptors that are not for connections: the store, the log, the listener, what hyper holds.
-const OTHER_DESCRIPTORS: u64 = 128;
 
 /// A set of keys is small, and a client waits for it.
 const KEY_SET_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,29 +27,23 @@ const KEY_SET_BYTES_MAX: usize = 256 << 10;
 pub(super) fn guard(config: &Config) -> guard::Options {
     let http = &config.http;
     let limits = &config.limits;
-    let per_node = limits.connections.map_or_else(descriptors, |most| most.get());
+    let descriptors = Descriptors::of(open_files_max());
+    let lines =
+        limits.connections.map_or(descriptors.lines, |most| most.get().min(descriptors.lines));
+    let sockets = lines.saturating_add(descriptors.reserved);
     guard::Options {
         allowed_origins: texts(&http.allowed_origins),
         allowed_hosts: texts(&http.allowed_hosts),
         trusted_proxies: texts(&http.trusted_proxies),
         proxy_protocol: http.proxy_protocol,
         lines: ConnectionLimits {
-            per_node: Some(per_node),
+            per_node: Some(lines),
             per_address: limits.connections_per_ip.map(|most| most.get()),
             per_user: limits.connections_per_user.map(|most| most.get()),
         },
-        sockets: ConnectionLimits { per_node: Some(per_node), per_address: None, per_user: None },
+        sockets: ConnectionLimits { per_node: Some(sockets), per_address: None, per_user: None },
         admission: limits.admission,
     }
-}
-
-/// As many lines as the system allows descriptors.
-fn descriptors() -> u32 {
-    let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find(|line| line.starts_with("Max open files"));
-    let soft = line.and_then(|line| line.split_whitespace().nth(3)?.parse::<u64>().ok());
-    let most = soft.map_or(u64::from(u32::MAX), |soft| soft.saturating_sub(OTHER_DESCRIPTORS));
-    u32::try_from(most).unwrap_or(u32::MAX).max(1)
 }
 
 pub(super) fn auth(config: &Config) -> Result<auth::Options, String> {

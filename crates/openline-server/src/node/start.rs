@@ -7,27 +7,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use openline_ws::tls;
-use tokio::sync::watch;
-
 use super::broker::{self, Ground, on_ground};
-use super::{Node, options};
+use super::{Asked, Node, options};
 use crate::app::{Doors, HandlerThreads, Operator};
-use crate::auth::{ApiKeys, Tickets, UserLines, Verifier};
+use crate::auth::{ApiKeyError, ApiKeys, Tickets, UserLines, Verifier};
 use crate::broker::{Broker, NodeId};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Forwards};
 use crate::config::Config;
 use crate::exchange::{Exchange, Interest};
 use crate::guard::{Guard, Keyed};
+use crate::lifecycle::Lifecycle;
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::reload::{Current, Reloads, Settings};
 use crate::shard::Shard;
 use crate::socketio::engine;
+use crate::tls::Tls;
 use crate::transport::KeptSessions;
 use crate::transport::websocket;
+use crate::upgrade::TakeoverError;
 use crate::uploads::{self, Uploads};
-use crate::webhook::Webhooks;
+use crate::webhook::{self, Webhooks};
 
 /// Users and channels whose rates are known at a time.
 const RATE_KEYS_MAX: usize = 100_000;
@@ -56,6 +57,8 @@ pub enum StartError {
     Config(String),
     /// The threads of handlers cannot be started.
     Threads(io::Error),
+    /// The running server was not taken over from.
+    Takeover(TakeoverError),
 }
 
 impl fmt::Display for StartError {
@@ -71,12 +74,19 @@ impl fmt::Display for StartError {
             Self::Listen { address, error } => write!(f, "cannot listen on {address}: {error}"),
             Self::Tls(error) => write!(f, "TLS: {error}"),
             Self::Threads(error) => write!(f, "cannot start the threads of handlers: {error}"),
+            Self::Takeover(error) => error.fmt(f),
             Self::Data { message, .. } | Self::Config(message) => f.write_str(message),
         }
     }
 }
 
 impl std::error::Error for StartError {}
+
+impl From<TakeoverError> for StartError {
+    fn from(error: TakeoverError) -> Self {
+        Self::Takeover(error)
+    }
+}
 
 /// What a node is made of beside its configuration.
 pub(crate) struct Parts {
@@ -85,7 +95,7 @@ pub(crate) struct Parts {
     pub(crate) address: SocketAddr,
     pub(crate) log: Log,
     pub(crate) mounts: engine::Mounts,
-    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) lifecycle: Lifecycle,
     pub(crate) doors: Doors,
     pub(crate) handler_threads: HandlerThreads,
 }
@@ -100,18 +110,13 @@ pub(crate) fn start_on(
     parts: Parts,
     broker: impl FnOnce(Ground<'_>) -> Result<Box<dyn Broker>, StartError>,
 ) -> Result<Node, StartError> {
-    let Parts { config, shards, address, log, mounts, stop, doors, handler_threads } = parts;
+    let Parts { config, shards, address, log, mounts, lifecycle, doors, handler_threads } = parts;
     let clock = Clock::start();
     let guard = Guard::new(&options::guard(&config), address.ip()).map_err(StartError::Config)?;
     let verifier = verifier(&config)?;
-    let webhooks = webhooks(&config, &log)?;
-    let tls = match (&config.tls.certificate, &config.tls.key) {
-        (Some(certificate), Some(key)) => {
-            let config = tls::server_config(certificate, key, &["h2", "http/1.1"]);
-            Some(config.map_err(StartError::Tls)?)
-        }
-        _ => None,
-    };
+    let webhook_desk = webhook::Desk::new(&webhook::Options::default());
+    let webhooks = webhooks(&webhook_desk, &config, &log)?;
+    let tls = Tls::start(&config, log.clone()).map_err(StartError::Tls)?;
     let interest = Arc::new(Interest::new(shards.clone()));
     let (id, name) = (NodeId(rand::random()), name(&config, address));
     let cluster = Cluster::new(id, name.clone(), clock, interest.clone());
@@ -132,15 +137,19 @@ pub(crate) fn start_on(
     let user_lines = UserLines::new(options::duplicates(&config));
     let line_settings = websocket::settings(&config);
     let queue_options = Arc::new(websocket::queue(&config));
+    let api_key_file = api_keys.path().map(Path::to_owned);
+    let revocations = verifier.revocations().clone();
+    let settings =
+        Settings { config, guard, verifier, api_keys, webhooks, line_settings, queue_options };
+    let current = Arc::new(Current::new(settings));
     Ok(Node {
         id,
         name,
-        exchange: Arc::new(Exchange::new(broker, interest, cluster, config, clock)),
-        guard,
-        verifier,
+        exchange: Arc::new(Exchange::new(broker, interest, cluster, current, clock)),
+        revocations,
+        api_key_file,
         tickets: Tickets::new(id.0),
         user_lines,
-        api_keys,
         user_rates: Keyed::new(RATE_KEYS_MAX),
         channel_rates: Keyed::new(RATE_KEYS_MAX),
         request_rates: Keyed::new(RATE_KEYS_MAX),
@@ -148,15 +157,15 @@ pub(crate) fn start_on(
         forwards,
         mounts,
         engine: engine::Connections::default(),
-        webhooks,
+        asked: Asked::default(),
+        webhook_desk,
+        reloads: Reloads::default(),
         uploads,
         metrics: Metrics::default(),
         log,
         tls,
         operator: Operator::start(doors, handler_threads).map_err(StartError::Threads)?,
-        line_settings,
-        queue_options,
-        stop,
+        lifecycle,
         numbers: AtomicU64::new(0),
     })
 }
@@ -184,12 +193,21 @@ pub(crate) fn for_test(shards: Arc<[Arc<Shard>]>) -> Node {
 pub(crate) fn for_test_with(shards: Arc<[Arc<Shard>]>, doors: Doors) -> Node {
     let config = Config { ephemeral: true, ..Config::default() };
     let address = config.listen;
-    let (_, stop) = watch::channel(false);
+    let lifecycle = Lifecycle::new(crate::lifecycle::Terms::of(&config));
     let log = Log::quiet();
     let (config, mounts) = (Arc::new(config), engine::Mounts::default());
     let handler_threads = HandlerThreads::Own(None);
-    start(Parts { config, shards, address, log, mounts, stop, doors, handler_threads })
+    start(Parts { config, shards, address, log, mounts, lifecycle, doors, handler_threads })
         .expect("the default configuration works")
+}
+
+/// Tries what can be tried without making a node, so that it does not fail when the process before has
+/// closed its store already.
+pub(crate) fn rehearse(config: &Config) -> Result<(), StartError> {
+    if let Some(error) = config.unreadable_files().first() {
+        return Err(StartError::Config(error.to_string()));
+    }
+    verifier(config).map(drop)
 }
 
 /// What checks the tokens of this configuration.
@@ -202,13 +220,18 @@ pub(crate) fn verifier(config: &Config) -> Result<Verifier, StartError> {
     }
 }
 
-fn webhooks(config: &Config, log: &Log) -> Result<Option<Arc<Webhooks>>, StartError> {
+fn webhooks(
+    desk: &Arc<webhook::Desk>,
+    config: &Config,
+    log: &Log,
+) -> Result<Option<Webhooks>, StartError> {
     let Some(options) = options::webhooks(config, log).map_err(StartError::Config)? else {
         return Ok(None);
     };
-    let webhooks = Webhooks::new(options);
-    let wrong = |error: crate::webhook::OptionsError| StartError::Config(error.to_string());
-    Ok(Some(Arc::new(webhooks.map_err(wrong)?)))
+    let wrong = |error: webhook::OptionsError| StartError::Config(error.to_string());
+    let webhooks = Webhooks::at(desk, options).map_err(wrong)?;
+    desk.obey(Some(&webhooks));
+    Ok(Some(webhooks))
 }
 
 fn uploads(config: &Config, clock: Clock, log: &Log) -> Result<Uploads, StartError> {
@@ -225,14 +248,18 @@ fn api_keys(config: &Config, log: &Log) -> Result<ApiKeys, StartError> {
         create_private(&config.data_dir)?;
         ApiKeys::open(&config.data_dir, more)
     } else if more.is_empty() {
-        ApiKeys::random().map(|(keys, key)| {
-            log.random_api_key(&key);
-            keys
-        })
+        random_api_key(log)
     } else {
         ApiKeys::of(more)
     };
     made.map_err(|error| StartError::Data { message: error.to_string(), locked: false })
+}
+
+/// A key of which nobody knows yet, and the log says it.
+pub(super) fn random_api_key(log: &Log) -> Result<ApiKeys, ApiKeyError> {
+    let (keys, key) = ApiKeys::random()?;
+    log.random_api_key(&key);
+    Ok(keys)
 }
 
 fn create_private(dir: &Path) -> Result<(), StartError> {

@@ -122,7 +122,8 @@ impl Client {
         self.send(Method::GET, url, headers, Bytes::new()).await
     }
 
-    async fn send(
+    /// Sends `body` as it is.
+    pub(crate) async fn send(
         &self,
         method: Method,
         url: &str,

@@ -49,7 +49,7 @@ impl Door {
     }
 
     fn queue(&self, node: &Node) -> Arc<QueueOptions> {
-        self.endpoint.options.queue.clone().unwrap_or_else(|| node.queue_options.clone())
+        self.endpoint.options.queue.clone().unwrap_or_else(|| node.settings().queue_options.clone())
     }
 }
 

@@ -84,9 +84,10 @@ impl Form {
                 object::message(kind, id.as_deref(), data, style.repeats)
             }
             // Of protocol v1.
-            Reply::Close { .. } | Reply::Subscribed { .. } | Reply::Unsubscribed { .. } => {
-                return Told::Nothing;
-            }
+            Reply::Close { .. }
+            | Reply::Drain { .. }
+            | Reply::Subscribed { .. }
+            | Reply::Unsubscribed { .. } => return Told::Nothing,
             reply => {
                 let mut bytes = Vec::new();
                 reply.encode(Format::Json, &mut bytes);

@@ -4,6 +4,8 @@
 
 mod door;
 mod form;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod object;
 mod read;
 

@@ -53,7 +53,8 @@ impl Session {
     pub(crate) fn take_event(&mut self, event: &ByteString) -> Result<(), Refusal> {
         let command = Command::Other { kind: event.clone(), data: None };
         self.node.metrics.command(&command, 0);
-        self.check_speed(&command).map_err(|fault| {
+        let settings = self.node.settings();
+        self.check_speed(&command, &settings).map_err(|fault| {
             self.refuse_speed(fault.clone());
             Refusal::of_fault(fault)
         })

@@ -10,19 +10,24 @@ use crate::auth::{AuthError, Identity, Token};
 use crate::clock::Clock;
 use crate::exchange::Ending;
 use crate::node::Node;
+use crate::reload::Settings;
 use crate::shard::Shard;
 
 impl Session {
     /// Whether it may ask for more than to be authenticated.
     pub(super) fn is_admitted(&self) -> bool {
+        self.is_admitted_by(&self.node.settings())
+    }
+
+    pub(super) fn is_admitted_by(&self, settings: &Settings) -> bool {
         // Endpoints with a vocabulary of their own have asked before there was a line.
-        self.identity.is_some() || !self.node.needs_token() || self.line.is_plain()
+        self.identity.is_some() || settings.config.auth.anonymous || self.line.is_plain()
     }
 
     /// `auth`: the first token of the line, or the next.
     pub(super) async fn authenticate(&mut self, token: String, id: Option<&Id>) {
         let token = Token::new(token);
-        let verifier = &self.node.verifier;
+        let verifier = &self.node.settings().verifier;
         let now = Clock::wall_seconds();
         let verified = match &self.identity {
             Some(current) => verifier.renew(current, &token, now).await,
@@ -106,7 +111,7 @@ impl Session {
             }
         }
         let now = Clock::wall_seconds();
-        if self.node.verifier.revocations().covers_line(&identity, &self.client, now) {
+        if self.node.revocations.covers_line(&identity, &self.client, now) {
             // Revoked while it was on its way here.
             return Err(Ending::new(close::INVALID_AUTH, "token revoked"));
         }
@@ -132,7 +137,7 @@ impl Session {
 
     /// Closes the line unless it says in time who it is.
     pub(super) fn await_token(&mut self) {
-        let deadline = self.node.exchange.config.auth.deadline;
+        let deadline = self.node.settings().config.auth.deadline;
         let now = self.node.exchange.clock.now_ms();
         self.set_due(now.saturating_add(deadline.as_millis() as u64));
     }
@@ -140,7 +145,8 @@ impl Session {
     /// Closes the line when its token ends, unless another came. By the time that passes, not by the
     /// system's clock: one that is set wrong does not end all lines at once.
     fn await_renewal(&mut self) {
-        let ends_at = self.identity.as_ref().and_then(|i| self.node.verifier.line_ends_at(i));
+        let ends_at =
+            self.identity.as_ref().and_then(|i| self.node.settings().verifier.line_ends_at(i));
         match ends_at {
             Some(ends_at) => {
                 let left = ends_at.saturating_sub(Clock::wall_seconds());
@@ -186,7 +192,7 @@ pub(crate) fn deadline_passed(shard: &Shard, node: &Node, key: SessionKey) {
     match &seat.identity {
         Some(_) => seat.line.close(close::SESSION_EXPIRED, "token expired"),
         None => {
-            let deadline = node.exchange.config.auth.deadline.as_secs();
+            let deadline = node.settings().config.auth.deadline.as_secs();
             let reason = format!("no auth within {deadline} s");
             seat.line.close(close::NO_AUTHENTICATION, &reason);
         }

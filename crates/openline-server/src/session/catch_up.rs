@@ -99,7 +99,7 @@ async fn read_on(
 
 /// What of the missed publications is handed on, and whether that is not all of them.
 fn newest_only(mut missed: Vec<Arc<Publication>>, node: &Node) -> (Vec<Arc<Publication>>, bool) {
-    let conflates = node.exchange.config.limits.slow_consumer == SlowConsumer::Conflate;
+    let conflates = node.settings().config.limits.slow_consumer == SlowConsumer::Conflate;
     let leaves_out = conflates && missed.len() > 1;
     if leaves_out {
         missed.drain(..missed.len() - 1);

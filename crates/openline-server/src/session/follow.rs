@@ -52,10 +52,13 @@ impl Session {
             0 if may_be_bare => {}
             count => check_count(count)?,
         }
+        let settings = &self.node.settings();
         let mut outcomes = Vec::new();
         for channel in by_token {
-            let read = match self.node.exchange.namespace(&channel).map(|_| ()) {
-                Ok(()) => self.enter(&channel, since.position(&channel), None, &PAGE).await,
+            let read = match settings.namespace(&channel) {
+                Ok(_) => {
+                    self.enter(&channel, since.position(&channel), None, &PAGE, settings).await
+                }
                 Err(fault) => Err(fault),
             };
             outcomes.push((channel, read));
@@ -64,13 +67,15 @@ impl Session {
             let position = since.position(channel);
             let wanted =
                 SubscribeTo { channel: channel.clone(), position, token: None, history: None };
-            outcomes.push((wanted.channel.clone(), self.begin(&wanted, &PAGE).await));
+            outcomes.push((wanted.channel.clone(), self.begin(&wanted, &PAGE, settings).await));
         }
         if *since == Since::Unknown {
             self.doubt(&mut outcomes);
         }
         let mut refused = outcomes.iter().filter_map(|(_, read)| read.as_ref().err());
         match (opening, refused.next()) {
+            // Its reader is told why by how it ends.
+            (_, Some(_)) if self.line.is_ending() => return Ok(()),
             (Opening::Continuing, Some(fault)) => return Err(fault.clone()),
             (Opening::Greeting { .. }, Some(fault))
                 if outcomes.iter().all(|(_, read)| read.is_err()) =>
@@ -143,8 +148,8 @@ impl Session {
 
     fn joined(&self, (channel, read): &Outcome, since: &Since) -> SubscribedTo {
         let outcome = read.as_ref().map_err(Clone::clone).map(|read| {
-            let namespace = self.node.exchange.namespace(channel);
-            let has_presence = namespace.is_ok_and(|namespace| namespace.presence);
+            let settings = self.node.settings();
+            let has_presence = settings.namespace(channel).is_ok_and(|options| options.presence);
             Joined {
                 // What follows comes after this.
                 position: match read.messages.is_empty() {

@@ -3,6 +3,7 @@
 
 mod application;
 mod authenticate;
+mod baggage;
 mod catch_up;
 mod expel;
 mod follow;
@@ -39,6 +40,7 @@ use crate::shard::Shard;
 use crate::uploads::Network;
 
 pub(crate) use authenticate::deadline_passed;
+pub(crate) use baggage::{Baggage, Moving};
 pub(crate) use catch_up::catch_up;
 pub(crate) use expel::{Expelled, Whom};
 pub(crate) use follow::Opening;
@@ -81,6 +83,20 @@ pub(crate) struct Session {
     slot: Option<Slot>,
     /// As handlers know it, where there are some.
     app: Option<Arc<app::Client>>,
+    /// Another process goes on with it: its end is none.
+    has_moved: bool,
+}
+
+/// How a session begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    New,
+    /// For one request.
+    Alone,
+    /// It goes on; it began then, in another process.
+    Resumed {
+        opened_ms: u64,
+    },
 }
 
 /// What a transport knows of a client that comes.
@@ -109,22 +125,33 @@ pub(crate) struct Served {
 impl Session {
     /// A client comes. It has been admitted; what came with its request is checked.
     pub(crate) fn open(node: &Arc<Node>, shard: &Arc<Shard>, arrival: Arrival) -> Self {
-        Self::begin_session(node, shard, arrival, false)
+        Self::begin_session(node, shard, arrival, Beginning::New)
     }
 
     fn begin_session(
         node: &Arc<Node>,
         shard: &Arc<Shard>,
         arrival: Arrival,
-        is_alone: bool,
+        beginning: Beginning,
     ) -> Self {
         let Arrival { transport, line, identity, slot, client, address, handlers } = arrival;
         let client = client.unwrap_or_else(new_client_id);
         let number = node.next_number();
-        let opened_ms = node.exchange.clock.now_ms();
-        let app = None;
-        let seat =
-            Seat { line: line.clone(), identity: None, number, transport, address, opened_ms, app };
+        let is_alone = beginning == Beginning::Alone;
+        let opened_ms = match beginning {
+            Beginning::Resumed { opened_ms } => opened_ms,
+            Beginning::New | Beginning::Alone => node.exchange.clock.now_ms(),
+        };
+        let seat = Seat {
+            line: line.clone(),
+            identity: None,
+            number,
+            transport,
+            address,
+            opened_ms,
+            app: None,
+            can_move: false,
+        };
         let key = shard.hub().open(seat, client.clone(), line.encoding());
         if !is_alone {
             node.metrics.session_opened(transport);
@@ -141,7 +168,7 @@ impl Session {
             due_ms: None,
             network: address.into(),
             transfers: None,
-            speed: Speed::new(&node.exchange.config.rates).map(Box::new),
+            speed: Speed::new(&node.settings().config.rates).map(Box::new),
             refused: None,
             unreadable: Bucket::default(),
             in_flight: None,
@@ -149,29 +176,33 @@ impl Session {
             answers_all: false,
             slot,
             app: None,
+            has_moved: false,
         };
         if let Some(served) = handlers {
             session.hand_to(served, address);
         }
-        match identity {
-            Ok(Some(identity)) => {
-                if let Err(ending) = session.become_user(identity) {
-                    session.line.end(ending);
-                }
-            }
-            Ok(None) if !session.is_admitted() => session.await_token(),
-            Ok(None) => {}
-            Err(error) => {
-                session.refused = Some(Box::new(error));
-                if !session.is_admitted() {
-                    session.await_token();
-                }
-            }
-        }
-        if !is_alone {
+        session.begin_as(identity);
+        if beginning == Beginning::New {
             node.came(&session.client, session.user().map(|user| &**user));
         }
         session
+    }
+
+    /// Takes note of what the token of its request says.
+    fn begin_as(&mut self, identity: Result<Option<Identity>, AuthError>) {
+        match identity {
+            Ok(Some(identity)) => {
+                if let Err(ending) = self.become_user(identity) {
+                    self.line.end(ending);
+                }
+                return;
+            }
+            Ok(None) => {}
+            Err(error) => self.refused = Some(Box::new(error)),
+        }
+        if !self.is_admitted() {
+            self.await_token();
+        }
     }
 
     /// Says hello, with the subscriptions that the token asks for.
@@ -202,7 +233,7 @@ impl Session {
             user: self.user().map(|user| &**user),
             channels,
             ping_interval_ms: ping_interval.as_millis() as u64,
-            retry_spread_ms: self.node.guard.retry_spread_ms(),
+            retry_spread_ms: self.node.settings().guard.retry_spread_ms(),
             expires_at: self.expires_at_ms(),
         });
     }
@@ -248,10 +279,14 @@ impl Session {
         let Request { id, command, unknown_fields } = request;
         self.node.metrics.command(&command, unknown_fields);
         self.node.log.command(&self.client, Metrics::kind(&command));
-        if let Err(fault) = self.check_speed(&command) {
+        // One state of the configuration for all that this message asks for.
+        let settings = &self.node.settings();
+        if let Err(fault) = self.check_speed(&command, settings) {
             return self.refuse_speed(fault.with_id(id));
         }
-        if !self.is_admitted() && !matches!(command, Command::Auth { .. } | Command::Ping) {
+        if !self.is_admitted_by(settings)
+            && !matches!(command, Command::Auth { .. } | Command::Ping)
+        {
             return self.refuse(permission::not_authenticated().with_id(id));
         }
         let command = match self.handler_before(&command) {
@@ -268,28 +303,31 @@ impl Session {
                 Ok(())
             }
             Command::Subscribe { channels } => {
-                Box::pin(self.subscribe(channels, id.as_ref())).await
+                Box::pin(self.subscribe(channels, id.as_ref(), settings)).await
             }
             Command::Unsubscribe { channels } => {
                 self.unsubscribe(channels, id.as_ref());
                 Ok(())
             }
-            Command::Publish(publish) => self.publish(publish, id.as_ref()).await,
+            Command::Publish(publish) => self.publish(publish, id.as_ref(), settings).await,
             Command::Presence { channel, after, limit } => {
-                Box::pin(self.presence(&channel, after.as_deref(), limit, id.as_ref())).await
+                let (after, id) = (after.as_deref(), id.as_ref());
+                Box::pin(self.presence(&channel, after, limit, id, settings)).await
             }
-            Command::History(query) => Box::pin(self.history(query, id.as_ref())).await,
+            Command::History(query) => Box::pin(self.history(query, id.as_ref(), settings)).await,
             Command::SetPresence { channel, status, data } => {
                 self.set_presence(channel.as_ref(), status, data, id.as_ref())
             }
-            Command::Typing { channel, is_typing } => self.typing(&channel, is_typing, id.as_ref()),
+            Command::Typing { channel, is_typing } => {
+                self.typing(&channel, is_typing, id.as_ref(), settings)
+            }
             command @ (Command::Upload(_)
             | Command::Chunk(_)
             | Command::Complete(_)
             | Command::Cancel { .. }) => Box::pin(self.transfer(command, id.as_ref())).await,
             Command::Ping => {
                 let timestamp = self.node.exchange.clock.now_ms();
-                let retry_spread_ms = self.node.guard.retry_spread_ms();
+                let retry_spread_ms = self.node.settings().guard.retry_spread_ms();
                 self.reply(&Reply::Pong { id: id.as_ref(), timestamp, retry_spread_ms });
                 Ok(())
             }
@@ -353,6 +391,9 @@ impl Drop for Session {
             self.shard.deadlines.clear(due_ms, self.key);
         }
         let closed = self.shard.hub().close(self.key);
+        if self.has_moved {
+            return self.forget();
+        }
         for channel in closed.into_iter().flat_map(|(_, channels)| channels) {
             self.node.left(&channel, &self.shard, &self.client);
         }

@@ -5,6 +5,7 @@ use openline_protocol::{ChannelName, ErrorCode, Fault};
 use super::Session;
 use crate::auth::Action;
 use crate::config::{Publishers, Readers, Subscribers};
+use crate::reload::Settings;
 
 /// Whether a subscription is allowed, or who is to say so.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,8 +24,12 @@ pub(super) fn not_authenticated() -> Fault {
 impl Session {
     /// Whether it may subscribe. A token that lists channels allows those and no others; without a
     /// list the namespace decides.
-    pub(super) fn may_subscribe(&self, channel: &ChannelName) -> Result<MaySubscribe, Fault> {
-        let namespace = self.node.exchange.namespace(channel)?;
+    pub(super) fn may_subscribe(
+        &self,
+        channel: &ChannelName,
+        settings: &Settings,
+    ) -> Result<MaySubscribe, Fault> {
+        let namespace = settings.namespace(channel)?;
         let granted = self.granted(channel, Action::Subscribe);
         match namespace.subscribe {
             Subscribers::Nobody => Err(nobody(channel, "subscribe to")),
@@ -45,8 +50,12 @@ impl Session {
         }
     }
 
-    pub(super) fn may_publish(&self, channel: &ChannelName) -> Result<(), Fault> {
-        let namespace = self.node.exchange.namespace(channel)?;
+    pub(super) fn may_publish(
+        &self,
+        channel: &ChannelName,
+        settings: &Settings,
+    ) -> Result<(), Fault> {
+        let namespace = settings.namespace(channel)?;
         match namespace.publish {
             Publishers::Nobody => Err(nobody(channel, "publish to")),
             Publishers::Backend => Err(Fault::new(
@@ -62,8 +71,13 @@ impl Session {
     }
 
     /// Whether it may ask for the history or the members of a channel.
-    pub(super) fn may_read(&self, channel: &ChannelName, action: Action) -> Result<(), Fault> {
-        let namespace = self.node.exchange.namespace(channel)?;
+    pub(super) fn may_read(
+        &self,
+        channel: &ChannelName,
+        action: Action,
+        settings: &Settings,
+    ) -> Result<(), Fault> {
+        let namespace = settings.namespace(channel)?;
         let readers = match action {
             Action::Presence if !namespace.presence => {
                 let message = format!("{channel} keeps no presence");

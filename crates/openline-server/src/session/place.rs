@@ -14,6 +14,7 @@ use crate::auth::Identity;
 use crate::broker::BrokerError;
 use crate::exchange::Seat;
 use crate::node::Node;
+use crate::reload::Settings;
 use crate::shard::Shard;
 
 /// Where a session subscribes, and as whom.
@@ -37,12 +38,17 @@ impl Place {
         since: Option<Position>,
         newest: Option<u32>,
         room: &PageLimits,
+        settings: &Settings,
     ) -> Result<Read, Fault> {
-        let exchange = &self.node.exchange;
-        let namespace = exchange.namespace(channel)?;
-        let most = exchange.config.limits.subscriptions as usize;
+        let namespace = settings.namespace(channel)?;
+        let most = settings.config.limits.subscriptions as usize;
         let subscription = {
             let mut hub = self.shard.hub();
+            // Its token may have been taken back while somebody was asked whether it may.
+            if hub.line(self.key).is_none_or(|seat| seat.line.is_ending()) {
+                let message = "the line has ended meanwhile";
+                return Err(Fault::new(ErrorCode::Unavailable, message));
+            }
             if hub.is_subscribed(self.key, channel) {
                 return Err(already_subscribed(channel));
             }
@@ -154,7 +160,7 @@ impl Place {
     fn joined(&self, channel: &ChannelName, read: Read) -> Joined {
         let Read { head, recovery, messages, .. } = read;
         let has_presence =
-            self.node.exchange.namespace(channel).is_ok_and(|namespace| namespace.presence);
+            self.node.settings().namespace(channel).is_ok_and(|namespace| namespace.presence);
         let members = has_presence.then(|| self.node.exchange.member_count(channel));
         Joined { position: head, recovery, messages, members }
     }
@@ -194,7 +200,7 @@ pub(crate) async fn newest(
     newest: u32,
     room: &PageLimits,
 ) -> Result<Vec<Arc<Publication>>, Fault> {
-    if node.exchange.namespace(channel)?.history_size == 0 || newest == 0 {
+    if node.settings().namespace(channel)?.history_size == 0 || newest == 0 {
         return Ok(Vec::new());
     }
     let page = page(node, channel, newest, room).await.map_err(|error| error.fault())?;
@@ -215,4 +221,80 @@ async fn page(
 fn already_subscribed(channel: &ChannelName) -> Fault {
     let message = format!("this line subscribes to {channel} already");
     Fault::new(ErrorCode::AlreadySubscribed, message)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use ::http::Request;
+    use axum::body::Body;
+    use http_body_util::BodyExt as _;
+    use openline_protocol::close;
+    use serde_json::json;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::api;
+    use crate::config::Config;
+    use crate::exchange::PAGE;
+    use crate::outbound::backend::{Backend, reply, until};
+    use crate::server::Server;
+    use crate::testkit::TestServer;
+
+    const KEY: &str = "a-key-that-is-long-enough-to-be-one";
+
+    fn server(toml: &str) -> TestServer {
+        let toml = format!("[auth]\nanonymous = true\n[api]\nkeys = [\"{KEY}\"]\n{toml}");
+        let config = Config::read(Some(("test.toml", &toml)), [], []).unwrap();
+        TestServer::of(Server::builder(), config)
+    }
+
+    async fn post(server: &TestServer, path: &str, body: serde_json::Value) -> serde_json::Value {
+        let request = Request::post(format!("/api/v1/{path}")).header("x-api-key", KEY);
+        let request = request.body(Body::from(body.to_string())).unwrap();
+        let answer = api::answer(server.node(), request).await;
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_grant_that_comes_after_a_revocation_is_no_subscription() {
+        let gate = Arc::new(Semaphore::new(0));
+        let granted = gate.clone();
+        let backend = Backend::start(move |_, _| {
+            let gate = gate.clone();
+            async move {
+                gate.acquire().await.unwrap().forget();
+                reply(200, r#"{"allow":true}"#)
+            }
+        });
+        let backend = backend.await;
+        let url = backend.url("/");
+        let server = server(&format!(
+            "[namespace.default]\npresence = true\n[webhook]\nurl = \"{url}\"\n\
+             secrets = [\"a-secret-of-many-bytes\"]\ndecide = [\"subscribe\"]\n"
+        ));
+        let mut ann = server.client().user("ann").await;
+        ann.send_message(&json!({ "type": "subscribe", "id": 1, "channels": ["news"] })).await;
+        backend.wait_for(1).await;
+        let revoked = post(&server, "revoke", json!({ "user": "ann" })).await;
+        assert_eq!(revoked["lines"], 1);
+        let node = server.node();
+        let shard = &node.exchange.shards()[0];
+        until(|| shard.hub().lines().all(|(_, seat)| seat.line.is_ending())).await;
+        // What the session does next, once it is granted.
+        let client = Arc::from(ann.id());
+        let key = shard.hub().client(&client).unwrap();
+        let place = Place { node: node.clone(), shard: shard.clone(), key, client, identity: None };
+        let news = ChannelName::new("news").unwrap();
+        let entered = place.enter(&news, None, None, &PAGE, &node.settings()).await;
+        assert_eq!(entered.err().map(|fault| fault.code), Some(ErrorCode::Unavailable));
+        assert!(!shard.hub().is_subscribed(key, &news));
+        assert_eq!(node.exchange.member_count(&news), 0, "others do not see it for a moment");
+
+        granted.add_permits(1);
+        assert_eq!(ann.closed().await.0, close::INVALID_AUTH);
+        until(|| shard.hub().is_empty()).await;
+    }
 }

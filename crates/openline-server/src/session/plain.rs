@@ -92,6 +92,7 @@ impl Session {
     fn take_note(&mut self, command: &Command) -> Result<(), Fault> {
         self.node.metrics.command(command, 0);
         self.node.log.command(&self.client, Metrics::kind(command));
-        self.check_speed(command)
+        let settings = self.node.settings();
+        self.check_speed(command, &settings)
     }
 }

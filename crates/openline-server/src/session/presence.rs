@@ -8,6 +8,7 @@ use openline_protocol::{ChannelName, Data, ErrorCode, Fault, Id, Reply};
 use super::Session;
 use super::permission::not_subscribed;
 use crate::auth::Action;
+use crate::reload::Settings;
 
 impl Session {
     pub(super) async fn presence(
@@ -16,8 +17,9 @@ impl Session {
         after: Option<&str>,
         limit: Option<u32>,
         id: Option<&Id>,
+        settings: &Settings,
     ) -> Result<(), Fault> {
-        self.may_read(channel, Action::Presence)?;
+        self.may_read(channel, Action::Presence, settings)?;
         let (page, _) = self.node.exchange.all_members(channel, after, limit).await;
         self.reply(&Reply::Presence {
             id,
@@ -66,8 +68,9 @@ impl Session {
         channel: &ChannelName,
         is_typing: bool,
         id: Option<&Id>,
+        settings: &Settings,
     ) -> Result<(), Fault> {
-        if !self.node.exchange.namespace(channel)?.typing {
+        if !settings.namespace(channel)?.typing {
             let message = format!("{channel} passes no typing on");
             return Err(Fault::new(ErrorCode::Forbidden, message));
         }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bytestring::ByteString;
 use openline_engine::{Draft, History};
-use openline_protocol::{ChannelName, Data, ErrorCode, Fault, Id, Publish, Reply, Sender};
+use openline_protocol::{Data, ErrorCode, Fault, Id, Publish, Reply, Sender};
 
 use super::Session;
 use crate::broker::{Answer, BrokerError, Published};
 use crate::exchange::{Line, history};
 use crate::metrics::Metrics;
 use crate::node::{Asking, Node};
+use crate::reload::Settings;
 use crate::webhook::QuestionKind;
 
 /// Publications of one line that may wait for their acks. Beyond it the line is not read from.
@@ -19,13 +20,22 @@ const IN_FLIGHT_MAX: usize = 256;
 impl Session {
     /// `publish`. The order of the line's publications is that in which it sent them; the acks come
     /// when each is as safe as the server promises, and the next are taken meanwhile.
-    pub(super) async fn publish(&mut self, publish: Publish, id: Option<&Id>) -> Result<(), Fault> {
-        self.may_publish(&publish.channel)?;
-        let data = match self.node.asks_about(QuestionKind::Publish) {
-            true => Box::pin(self.ask_about_publish(&publish)).await?.unwrap_or(publish.data),
+    pub(super) async fn publish(
+        &mut self,
+        publish: Publish,
+        id: Option<&Id>,
+        settings: &Settings,
+    ) -> Result<(), Fault> {
+        self.may_publish(&publish.channel, settings)?;
+        let data = match settings.asks_about(QuestionKind::Publish) {
+            true => {
+                let asking = self.asking();
+                let asked = self.node.ask_about_publish(settings, &asking, &publish);
+                Box::pin(asked).await?.unwrap_or(publish.data)
+            }
             false => publish.data,
         };
-        let namespace = self.node.exchange.namespace(&publish.channel)?;
+        let namespace = settings.namespace(&publish.channel)?;
         let from = namespace
             .from
             .then(|| Sender { client_id: self.client.clone(), user: self.user().cloned() });
@@ -120,10 +130,12 @@ impl Session {
         data: Option<Data>,
         id: Option<&Id>,
     ) -> Result<(), Fault> {
-        if !self.node.asks_about(QuestionKind::Request) {
+        let settings = &self.node.settings();
+        if !settings.asks_about(QuestionKind::Request) {
             return Err(unknown_type(kind));
         }
-        let data = self.node.ask_about_request(&self.asking(), kind, data.as_ref()).await?;
+        let asking = self.asking();
+        let data = self.node.ask_about_request(settings, &asking, kind, data.as_ref()).await?;
         // Without an id nobody waits for it.
         if self.is_answered(id) {
             self.reply(&Reply::Answer { id, kind, data: &data });
@@ -131,15 +143,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn ask_about_subscribe(&self, channel: &ChannelName) -> Result<(), Fault> {
-        self.node.ask_about_subscribe(&self.asking(), channel).await
-    }
-
-    async fn ask_about_publish(&self, publish: &Publish) -> Result<Option<Data>, Fault> {
-        self.node.ask_about_publish(&self.asking(), publish).await
-    }
-
-    fn asking(&self) -> Asking<'_> {
+    pub(super) fn asking(&self) -> Asking<'_> {
         Asking { client: &self.client, user: self.user().map(|user| &**user) }
     }
 }

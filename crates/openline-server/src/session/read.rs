@@ -6,6 +6,7 @@ use openline_protocol::{ErrorCode, Fault, HistoryQuery, Id, Reason, Reply};
 use super::Session;
 use crate::auth::Action;
 use crate::exchange::PAGE;
+use crate::reload::Settings;
 
 /// Publications in an answer, unless the client asks for another number.
 const LIMIT: usize = 100;
@@ -15,9 +16,10 @@ impl Session {
         &mut self,
         asked: HistoryQuery,
         id: Option<&Id>,
+        settings: &Settings,
     ) -> Result<(), Fault> {
         let channel = asked.channel.clone();
-        self.may_read(&channel, Action::History)?;
+        self.may_read(&channel, Action::History, settings)?;
         let page = self.node.exchange.query(&channel, &query(&asked), &PAGE).await;
         let page = page.map_err(|error| error.fault())?.map_err(no_such_position)?;
         self.reply(&Reply::History {

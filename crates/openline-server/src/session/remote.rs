@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use openline_protocol::{Command, ErrorCode, Fault, Id, Request};
 
-use super::{Arrival, Session};
+use super::{Arrival, Beginning, Session};
 use crate::exchange::{CHANNELS_MAX, Line, Mailbox};
 use crate::node::Node;
 use crate::shard::Shard;
@@ -45,7 +45,7 @@ impl Session {
 
     /// A session of one request.
     pub(crate) fn open_alone(node: &Arc<Node>, shard: &Arc<Shard>, arrival: Arrival) -> Self {
-        Self::begin_session(node, shard, arrival, true)
+        Self::begin_session(node, shard, arrival, Beginning::Alone)
     }
 
     /// What the request of such a session asks for.

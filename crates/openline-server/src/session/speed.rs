@@ -4,11 +4,13 @@ use std::hash::Hash;
 use std::num::NonZeroU32;
 
 use openline_protocol::{Command, ErrorCode, Fault, close};
+use serde::{Deserialize, Serialize};
 
 use super::Session;
 use crate::config::{Rate, Rates};
 use crate::guard::{Bucket, RetryAfter};
 use crate::node::Node;
+use crate::reload::Settings;
 
 /// Refusals for speed that a line may collect before it is closed with 4003.
 const PATIENCE: Rate =
@@ -19,7 +21,7 @@ const PATIENCE: Rate =
 const CHUNK_BYTES_FREE: usize = 4 << 10;
 
 /// What a line has used of its rates.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Speed {
     commands: Bucket,
     subscribe: Bucket,
@@ -40,9 +42,17 @@ impl Speed {
 }
 
 impl Session {
-    pub(super) fn check_speed(&mut self, command: &Command) -> Result<(), Fault> {
+    pub(super) fn check_speed(
+        &mut self,
+        command: &Command,
+        settings: &Settings,
+    ) -> Result<(), Fault> {
+        let rates = &settings.config.rates;
+        if self.speed.is_none() {
+            // There may have been no rates when it began.
+            self.speed = Speed::new(rates).map(Box::new);
+        }
         let Some(speed) = &mut self.speed else { return Ok(()) };
-        let rates = &self.node.exchange.config.rates;
         let now = self.node.exchange.clock.now_ms();
         if counts(command) {
             take(&mut speed.commands, rates.commands, 1, now, "commands")?;
@@ -87,7 +97,7 @@ pub(crate) fn check_request_speed<W: Hash>(
     whose: &W,
     command: &Command,
 ) -> Result<(), Fault> {
-    let rates = &node.exchange.config.rates;
+    let rates = &node.settings().config.rates;
     let now = node.exchange.clock.now_ms();
     let publish = rates.publish.filter(|_| matches!(command, Command::Publish(_)));
     let commands = rates.commands.filter(|_| counts(command));

@@ -16,6 +16,7 @@ use super::permission::{MaySubscribe, not_granted};
 use crate::auth::{Action, Token};
 use crate::clock::Clock;
 use crate::exchange::PAGE;
+use crate::reload::Settings;
 use crate::webhook::QuestionKind;
 
 /// What was read for a subscription that is to go live.
@@ -33,12 +34,13 @@ impl Session {
         &mut self,
         channels: Vec<SubscribeTo>,
         id: Option<&Id>,
+        settings: &Settings,
     ) -> Result<(), Fault> {
         let mut outcomes = Vec::with_capacity(channels.len());
         // One answer tells of them all, so what they may bring is bounded together.
         let mut room = PAGE;
         for wanted in channels {
-            let read = self.begin(&wanted, &room).await;
+            let read = self.begin(&wanted, &room, settings).await;
             if let Ok(read) = &read {
                 let bytes: usize = read.messages.iter().map(|message| message.data.len()).sum();
                 room.publications_max = room.publications_max.saturating_sub(read.messages.len());
@@ -63,11 +65,12 @@ impl Session {
     /// Subscribes to the channels that the token names, without being asked.
     pub(super) async fn subscribe_by_token(&mut self) -> Vec<SubscribedTo> {
         let Some(identity) = self.identity.clone() else { return Vec::new() };
+        let settings = &self.node.settings();
         let mut outcomes = Vec::new();
         for name in &identity.channels {
             let Ok(channel) = ChannelName::new(name) else { continue };
-            let read = match self.node.exchange.namespace(&channel).map(|_| ()) {
-                Ok(()) => self.enter(&channel, None, None, &PAGE).await,
+            let read = match settings.namespace(&channel) {
+                Ok(_) => self.enter(&channel, None, None, &PAGE, settings).await,
                 Err(fault) => Err(fault),
             };
             outcomes.push((channel, read));
@@ -80,26 +83,27 @@ impl Session {
         &mut self,
         wanted: &SubscribeTo,
         room: &PageLimits,
+        settings: &Settings,
     ) -> Result<Read, Fault> {
         let channel = &wanted.channel;
-        match self.may_subscribe(channel)? {
-            MaySubscribe::Yes if self.node.asks_about(QuestionKind::Subscribe) => {
-                self.ask_about_subscribe(channel).await?;
+        let asks = settings.asks_about(QuestionKind::Subscribe);
+        match self.may_subscribe(channel, settings)? {
+            MaySubscribe::Yes if !asks => {}
+            MaySubscribe::Yes | MaySubscribe::AskBackend => {
+                self.node.ask_about_subscribe(settings, &self.asking(), channel).await?;
             }
-            MaySubscribe::Yes => {}
-            MaySubscribe::WithToken => self.check_token(wanted).await?,
-            MaySubscribe::AskBackend => self.ask_about_subscribe(channel).await?,
+            MaySubscribe::WithToken => self.check_token(wanted, settings).await?,
         }
-        self.enter(channel, wanted.position, wanted.history, room).await
+        self.enter(channel, wanted.position, wanted.history, room, settings).await
     }
 
-    async fn check_token(&self, wanted: &SubscribeTo) -> Result<(), Fault> {
+    async fn check_token(&self, wanted: &SubscribeTo, settings: &Settings) -> Result<(), Fault> {
         let channel = wanted.channel.as_str();
         let Some(token) = &wanted.token else {
             return Err(not_granted(&wanted.channel, Action::Subscribe));
         };
         let (token, user) = (Token::new(token.clone()), self.user().map(|user| &**user));
-        let verifier = &self.node.verifier;
+        let verifier = &settings.verifier;
         let now = Clock::wall_seconds();
         let verified = verifier.verify_subscription(&token, channel, &self.client, user, now).await;
         verified.map(|_| ()).map_err(|error| {
@@ -113,8 +117,9 @@ impl Session {
         since: Option<Position>,
         newest: Option<u32>,
         room: &PageLimits,
+        settings: &Settings,
     ) -> Result<Read, Fault> {
-        self.place().enter(channel, since, newest, room).await
+        self.place().enter(channel, since, newest, room, settings).await
     }
 
     /// Has what was read go live. The caller tells the client before it awaits anything.

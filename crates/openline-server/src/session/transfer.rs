@@ -6,7 +6,7 @@ use openline_protocol::{Chunk, Command, ErrorCode, Fault, Id, Reply, Upload};
 use tokio::sync::Semaphore;
 
 use super::Session;
-use crate::uploads::{Owner, Tell, WINDOW, may_upload};
+use crate::uploads::{Owner, Tell, Uploads, WINDOW, may_upload};
 
 /// What a line has on its way.
 #[derive(Debug)]
@@ -23,6 +23,14 @@ impl Default for Transfers {
     }
 }
 
+impl Transfers {
+    /// Whether none is open and nothing waits for the disk.
+    pub(super) fn is_quiet(&self, uploads: &Uploads) -> bool {
+        let is_idle = self.window.available_permits() == WINDOW as usize;
+        is_idle && !self.open.iter().any(|upload| uploads.is_open(upload))
+    }
+}
+
 impl Session {
     /// `upload`, `chunk`, `complete` and `cancel`.
     pub(super) async fn transfer(
@@ -30,7 +38,7 @@ impl Session {
         command: Command,
         id: Option<&Id>,
     ) -> Result<(), Fault> {
-        may_upload(&self.node.exchange.config.uploads, self.identity.as_deref())?;
+        may_upload(&self.node.settings().config.uploads, self.identity.as_deref())?;
         match command {
             Command::Upload(upload) => self.upload(upload, id).await,
             Command::Chunk(chunk) => self.chunk(chunk, id).await,

@@ -38,6 +38,28 @@ where
     A: Send + 'static,
     Q: Fn(&Hub<Seat>) -> A + Send + Sync + 'static,
 {
+    let asked = ask(shards, question);
+    let deadline = Instant::now() + DEADLINE;
+    let mut answers = Vec::with_capacity(asked.len());
+    for answer in asked {
+        answers.push(timeout_at(deadline, answer).await.ok()?.ok()?);
+    }
+    Some(answers)
+}
+
+/// Waits until each of these shards has had a turn since the call; for ever if one has none any more.
+pub(crate) async fn turn(shards: &[Arc<Shard>]) {
+    for answer in ask(shards, |_| ()) {
+        // Whoever drops a question unanswered has had its turn too.
+        let _ = answer.await;
+    }
+}
+
+fn ask<A, Q>(shards: &[Arc<Shard>], question: Q) -> Vec<oneshot::Receiver<A>>
+where
+    A: Send + 'static,
+    Q: Fn(&Hub<Seat>) -> A + Send + Sync + 'static,
+{
     let question = Arc::new(question);
     let ask = |shard: &Arc<Shard>| {
         let (told, answer) = oneshot::channel();
@@ -47,11 +69,5 @@ where
         shard.inbox.put([ShardMessage::Look(Look(Box::new(look)))]);
         answer
     };
-    let asked: Vec<_> = shards.iter().map(ask).collect();
-    let deadline = Instant::now() + DEADLINE;
-    let mut answers = Vec::with_capacity(asked.len());
-    for answer in asked {
-        answers.push(timeout_at(deadline, answer).await.ok()?.ok()?);
-    }
-    Some(answers)
+    shards.iter().map(ask).collect()
 }

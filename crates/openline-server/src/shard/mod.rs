@@ -1,6 +1,8 @@
 //! One thread of the server: its runtime, its lines, and what reaches them from elsewhere.
 
+mod arrivals;
 mod deadlines;
+mod departures;
 mod inbox;
 mod look;
 
@@ -8,25 +10,29 @@ use std::fmt;
 use std::io;
 use std::net::TcpStream;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use openline_engine::{Broadcast, Hub, Lagging, Post};
 use openline_protocol::{ChannelName, Position};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::app::Mailing;
 use crate::cluster::Handed;
 use crate::connection;
 use crate::exchange::{Fanout, Seat};
 use crate::node::Node;
+use crate::overload::{Level, Waiting, relieve};
 use crate::session::{self, Expelled};
 use crate::socketio::engine::{self, Heartbeats};
 use crate::socketio::{JOURNAL, Journal};
 
+pub(crate) use arrivals::Arrivals;
 pub(crate) use deadlines::Deadlines;
+pub(crate) use departures::{Departure, Departures, Leaving, Parked};
 pub(crate) use inbox::Inbox;
-pub(crate) use look::{Look, look};
+pub(crate) use look::{Look, look, turn};
 
 /// Connections that may wait for a shard. Others wait in the system's backlog.
 const CONNECTIONS_MAX: usize = 256;
@@ -34,7 +40,8 @@ const CONNECTIONS_MAX: usize = 256;
 /// Posts of one turn.
 const TURN_POSTS_MAX: usize = 1024;
 
-/// How long lines have to take their leave when the server stops.
+/// How long lines have to take their leave when the server stops, and connections that were accepted to be
+/// answered.
 const STOP_GRACE: Duration = Duration::from_millis(500);
 
 /// A thread that serves lines.
@@ -47,8 +54,12 @@ pub(crate) struct Shard {
     pub(crate) deadlines: Deadlines,
     /// Of connections of Engine.IO.
     pub(crate) heartbeats: Heartbeats,
+    /// What waits for its lines, as it was weighed last.
+    pub(crate) waiting: Waiting,
     /// What was handed to its Socket.IO sockets. Who needs the hub too locks that first.
     journal: Mutex<Journal>,
+    /// Its lines that another process is to go on with.
+    pub(crate) departures: Departures,
 }
 
 /// What reaches a shard from elsewhere.
@@ -66,8 +77,14 @@ pub(crate) enum ShardMessage {
     Look(Look),
     /// Something for more than a channel, or less.
     Mailing(Arc<Mailing>),
+    /// Memory runs short.
+    Relieve(Level),
+    /// What waits for its lines is to be weighed.
+    Weigh,
     /// Another node hands a request over.
     HandedOver(Box<Handed>),
+    /// Lines are to go to another process.
+    Departure(Departure),
 }
 
 impl ShardMessage {
@@ -82,8 +99,11 @@ impl ShardMessage {
             | Self::Review
             | Self::Expel(_)
             | Self::Look(_)
+            | Self::Relieve(_)
+            | Self::Weigh
             | Self::Mailing(_)
-            | Self::HandedOver(_) => None,
+            | Self::HandedOver(_)
+            | Self::Departure(_) => None,
         }
     }
 }
@@ -93,6 +113,8 @@ pub(crate) struct ShardInput {
     pub(crate) shard: Arc<Shard>,
     pub(crate) connections: mpsc::Sender<TcpStream>,
     arriving: mpsc::Receiver<TcpStream>,
+    /// Lines of the process before.
+    pub(crate) arrivals: Option<Arrivals>,
 }
 
 /// The shards of a server.
@@ -105,9 +127,11 @@ pub(crate) fn inputs(threads: NonZeroUsize) -> Vec<ShardInput> {
             inbox: Inbox::default(),
             deadlines: Deadlines::default(),
             heartbeats: Heartbeats::default(),
+            waiting: Waiting::default(),
             journal: Mutex::new(Journal::new(JOURNAL)),
+            departures: Departures::default(),
         });
-        ShardInput { shard, connections, arriving }
+        ShardInput { shard, connections, arriving, arrivals: None }
     };
     (0..threads.get()).map(input).collect()
 }
@@ -143,10 +167,10 @@ impl Shard {
                     hub.lose_place(&channel, Some(head));
                 }
                 ShardMessage::Review => hub.review(),
-                ShardMessage::Expel(expelled) => {
-                    expelled.close_among(&hub, node.verifier.revocations())
-                }
+                ShardMessage::Expel(expelled) => expelled.close_among(&hub, &node.revocations),
                 ShardMessage::Look(look) => look.answer(&hub),
+                ShardMessage::Relieve(level) => node.log.shed(relieve(&hub, level)),
+                ShardMessage::Weigh => self.waiting.weigh(&hub),
                 ShardMessage::Mailing(mailing) => {
                     // What was posted before it goes before it.
                     hub.drain_turn(&mut fanout);
@@ -154,6 +178,11 @@ impl Shard {
                 }
                 ShardMessage::HandedOver(handed) => {
                     tokio::spawn(handed.serve(self.clone(), node.clone()));
+                }
+                ShardMessage::Departure(departure) => {
+                    // What was posted before it reaches the lines first.
+                    let (shard, node) = (self.clone(), node.clone());
+                    tokio::spawn(async move { departure.act(&shard, &node) });
                 }
             }
         }
@@ -180,26 +209,43 @@ impl Shard {
     }
 }
 
-/// Serves until `stop` turns true. It does not fail, but a thread's work may.
-pub(crate) async fn run(
-    input: ShardInput,
-    node: Arc<Node>,
-    mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
-    let ShardInput { shard, connections, arriving } = input;
+/// Serves until the server stops. It does not fail, but a thread's work may.
+pub(crate) async fn run(input: ShardInput, node: Arc<Node>) -> io::Result<()> {
+    let ShardInput { shard, connections, arriving, arrivals } = input;
     // The accepting thread holds the other end; ours would keep it open.
     drop(connections);
     tokio::spawn(deliver_all(shard.clone(), node.clone()));
     tokio::spawn(deadlines::watch(shard.clone(), node.clone()));
     tokio::spawn(engine::watch(shard.clone(), node.clone()));
+    if let Some(arrivals) = arrivals {
+        tokio::select! {
+            () = arrivals.go_on(&shard, &node) => {}
+            () = node.lifecycle.stopped() => {}
+        }
+    }
+    let mut serving = pin!(serve_all(arriving, &shard, &node));
+    let mut is_served = false;
     tokio::select! {
-        () = serve_all(arriving, &shard, &node) => {}
-        _ = stop.wait_for(|stop| *stop) => {}
+        () = &mut serving => {
+            is_served = true;
+            // Where another process accepts by now, those who are here stay until their turn.
+            if !node.lifecycle.is_serving() {
+                node.lifecycle.stopped().await;
+            }
+        }
+        () = node.lifecycle.stopped() => {}
     }
     shard.close_all();
     shard.heartbeats.close_all();
-    tokio::time::sleep(STOP_GRACE).await;
+    let grace = tokio::time::sleep(STOP_GRACE);
+    if is_served {
+        grace.await;
+    } else {
+        // Nobody else will answer who was accepted and waits here.
+        tokio::join!(grace, tokio::time::timeout(STOP_GRACE, serving)).1.ok();
+    }
     shard.heartbeats.clear();
+    shard.departures.clear();
     node.engine.clear();
     Ok(())
 }
@@ -226,5 +272,36 @@ async fn serve_all(mut arriving: mpsc::Receiver<TcpStream>, shard: &Arc<Shard>, 
         // What cannot be watched cannot be served: out of memory, and the client is told by the end.
         let Ok(stream) = tokio::net::TcpStream::from_std(stream) else { continue };
         tokio::spawn(connection::serve(stream, shard.clone(), node.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+    use crate::node;
+
+    #[tokio::test]
+    async fn who_was_accepted_before_a_stop_is_answered() {
+        // Which of two things that are ready is looked at first is drawn.
+        for _ in 0..6 {
+            let input = inputs(NonZeroUsize::MIN).remove(0);
+            let node = Arc::new(node::for_test([input.shard.clone()].into()));
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            client.write_all(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            accepted.set_nonblocking(true).unwrap();
+            input.connections.try_send(accepted).unwrap();
+            node.lifecycle.stop();
+            tokio::time::timeout(2 * STOP_GRACE, run(input, node)).await.unwrap().unwrap();
+            let mut answer = [0; 12];
+            client.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200");
+        }
     }
 }

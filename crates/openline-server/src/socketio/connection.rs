@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytestring::ByteString;
 use openline_protocol::close;
@@ -22,8 +21,6 @@ use crate::transport::Visitor;
 
 /// Serves the namespaces of a node.
 pub(super) struct Gateway {
-    connect_timeout: Duration,
-    payload_bytes_max: usize,
     returning: Arc<Returning>,
 }
 
@@ -45,18 +42,18 @@ pub(super) struct Connection {
 
 impl Gateway {
     pub(super) fn new(settings: &SocketIo) -> Self {
-        Self {
-            connect_timeout: settings.connect_timeout,
-            payload_bytes_max: payload_bytes_max(settings),
-            returning: Arc::new(Returning::new(settings.recovery)),
-        }
+        Self { returning: Arc::new(Returning::new(settings.recovery)) }
     }
 }
 
 impl Mount for Gateway {
     fn open(&self, arrival: Arrival) -> Box<dyn Upper> {
         let Arrival { visitor, outlet, shard, node, .. } = arrival;
-        let (timeout, waiting) = (self.connect_timeout, outlet.clone());
+        let (timeout, bytes_max) = {
+            let settings = &node.settings().config.socketio;
+            (settings.connect_timeout, payload_bytes_max(settings))
+        };
+        let waiting = outlet.clone();
         let deadline = node.operator.spawn(async move {
             tokio::time::sleep(timeout).await;
             waiting.close(close::POLICY_VIOLATION, "no CONNECT in time");
@@ -67,7 +64,7 @@ impl Mount for Gateway {
             outlet,
             returning: self.returning.clone(),
             visitor,
-            decoder: Decoder::new(self.payload_bytes_max),
+            decoder: Decoder::new(bytes_max),
             sockets: Vec::new(),
             deadline: Some(deadline.abort_handle()),
             is_broken: false,
@@ -157,7 +154,7 @@ impl Connection {
 }
 
 async fn event(socket: &Arc<Socket>, name: ByteString, arguments: Arguments, id: Option<u64>) {
-    let Some(client) = socket.client().cloned() else { return };
+    let Some(client) = socket.client() else { return };
     if let Err(refusal) = socket.take_event(&name) {
         return socket.answer(id, Err(refusal), &name);
     }

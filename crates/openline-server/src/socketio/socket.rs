@@ -1,7 +1,7 @@
 //! [`Socket`]: a client in a namespace, whatever connection it has now, or has none.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use bytestring::ByteString;
 use openline_engine::{Broadcast, Delivery, Encoding, Receivers, SessionKey};
@@ -33,7 +33,8 @@ pub(crate) struct Socket {
     pub(super) began: u64,
     pub(super) returning: Arc<Returning>,
     key: OnceLock<SessionKey>,
-    client: OnceLock<Arc<Client>>,
+    /// Weak, because the client's line is this socket. It is there for as long as the session is.
+    client: OnceLock<Weak<Client>>,
     /// None once it has ended.
     session: Mutex<Option<Box<Session>>>,
     state: Mutex<State>,
@@ -87,7 +88,7 @@ impl Socket {
     pub(super) fn know(&self, session: &Session) {
         let _ = self.key.set(session.key);
         if let Some(client) = session.app() {
-            let _ = self.client.set(client.clone());
+            let _ = self.client.set(Arc::downgrade(client));
         }
     }
 
@@ -99,8 +100,9 @@ impl Socket {
         }
     }
 
-    pub(super) fn client(&self) -> Option<&Arc<Client>> {
-        self.client.get()
+    /// None once the session has ended and nothing is at work for it.
+    pub(super) fn client(&self) -> Option<Arc<Client>> {
+        self.client.get()?.upgrade()
     }
 
     pub(super) fn key(&self) -> Option<SessionKey> {
@@ -189,6 +191,16 @@ impl Socket {
             Carrier::Open(_) => 0,
             Carrier::Beginning(_) | Carrier::Away | Carrier::Ended(_) => usize::MAX,
         }
+    }
+
+    /// Whether it has ended, from whichever side.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.state().carrier, Carrier::Ended(_))
+    }
+
+    /// Bytes that wait for the client and that nobody else holds.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.outlet().map_or(0, |outlet| outlet.own_bytes())
     }
 
     /// Sends it an event, or asks it something.

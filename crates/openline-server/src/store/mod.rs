@@ -174,7 +174,6 @@ impl<T: Send + 'static> Store<T> {
     ///
     /// # Errors
     /// What kept the last records from the disk.
-    #[cfg(test)]
     pub(crate) fn close(mut self) -> Result<(), StoreError> {
         self.finish()
     }

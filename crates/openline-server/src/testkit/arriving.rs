@@ -87,7 +87,7 @@ impl Arriving {
     async fn come(self) -> TestClient {
         let handlers = self.handlers();
         let Self { node, shard, patience, identity, address, .. } = self;
-        let bytes_max = node.exchange.config.limits.queue.bytes();
+        let bytes_max = node.settings().config.limits.queue.bytes();
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         let mailbox = Arc::new(Mailbox::closing_when_full(bytes_max));
         let arrival = Arrival {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::arriving::Arriving;
 use crate::app::{HandlerThreads, Handlers, Namespace, ServerBuilder};
 use crate::config::Config;
+use crate::lifecycle::{self, Lifecycle, Terms};
 use crate::log::Log;
 use crate::node::{self, Node, Parts, StartError};
 use crate::server::Server;
@@ -24,7 +25,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct TestServer {
     node: Arc<Node>,
     shard: Arc<Shard>,
-    stop: watch::Sender<bool>,
     /// While it is there, more connections might come, which is what keeps the shard at work.
     _connections: mpsc::Sender<std::net::TcpStream>,
     patience: Duration,
@@ -61,14 +61,14 @@ impl TestServer {
         let mut inputs = shard::inputs(NonZeroUsize::MIN);
         let input = inputs.pop().expect("there is one");
         let (shard, connections) = (input.shard.clone(), input.connections.clone());
-        let stop = watch::Sender::new(false);
+        let lifecycle = Lifecycle::new(Terms::of(&config));
         let parts = Parts {
             address: config.listen,
             config: Arc::new(config),
             shards: [shard.clone()].into(),
             log: Log::quiet(),
             mounts: Mounts::default(),
-            stop: stop.subscribe(),
+            lifecycle,
             doors: builder.into_doors(),
             handler_threads: HandlerThreads::Shared(runtime.clone()),
         };
@@ -76,20 +76,19 @@ impl TestServer {
             Ok(node) => Arc::new(node),
             Err(error) => panic!("the test server cannot start: {error}"),
         };
-        runtime.spawn(shard::run(input, node.clone(), stop.subscribe()));
-        let (deadlines, mut stopped) = (node.operator.deadlines.clone(), stop.subscribe());
+        runtime.spawn(shard::run(input, node.clone()));
+        let (deadlines, stopped) = (node.operator.deadlines.clone(), node.lifecycle.stopped());
         runtime.spawn(async move {
-            let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
             deadlines.watch(stopped).await;
         });
-        let (of_cluster, mut stopped) = (node.clone(), stop.subscribe());
+        runtime.spawn(lifecycle::run(node.clone()));
+        let (of_cluster, stopped) = (node.clone(), node.lifecycle.stopped());
         runtime.spawn(async move {
             if let Some(cluster) = of_cluster.cluster() {
-                let stopped = async move { drop(stopped.wait_for(|stop| *stop).await) };
                 cluster.run(&of_cluster, stopped).await;
             }
         });
-        Self { node, shard, stop, _connections: connections, patience: PATIENCE }
+        Self { node, shard, _connections: connections, patience: PATIENCE }
     }
 
     /// How long is waited for what has to come before the test fails; 10 s if nothing is said.
@@ -120,9 +119,14 @@ impl TestServer {
         &self.node
     }
 
+    /// Begins to drain, as [`Handle::drain`](crate::Handle::drain) does, by `[drain]` of the configuration.
+    pub fn drain(&self) {
+        self.node.lifecycle.drain();
+    }
+
     /// Begins to stop, as [`Handle::stop`](crate::Handle::stop) does: clients are closed with 1012.
     pub fn stop(&self) {
-        self.stop.send_replace(true);
+        self.node.lifecycle.stop();
     }
 }
 

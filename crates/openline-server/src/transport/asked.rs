@@ -66,6 +66,11 @@ impl Asked {
         found.map(|value| Ok(Token::new(decoded("ticket", value)?))).transpose()
     }
 
+    /// Whether the client says that it had a line before, and goes on where it was.
+    pub(super) fn resumes(query: Option<&str>) -> bool {
+        query.unwrap_or_default().split('&').any(|pair| pair == "resume=1")
+    }
+
     fn add_channel(&mut self, name: &str) -> Result<(), Rejection> {
         let channel = ChannelName::new(name).map_err(|error| {
             Rejection::new(StatusCode::BAD_REQUEST, "bad_channel", error.to_string())

@@ -42,7 +42,7 @@ pub(crate) async fn hand_over(
     body: Bytes,
     within: Duration,
 ) -> Result<Response<Body>, NotAnswered> {
-    let address = site.node.guard.client_address(site.peer, request.headers());
+    let address = site.node.settings().guard.client_address(site.peer, request.headers());
     let request = CarriedRequest::new(request, address, body);
     let answered = home.forwards.hand_over(home.node, request, within).await;
     site.node.metrics.forwarded(answered.as_ref().err().copied());

@@ -11,8 +11,10 @@ use super::asked::Asked;
 use crate::auth::{AuthError, Identity, Token, find_credential};
 use crate::broker::NodeId;
 use crate::clock::Clock;
-use crate::guard::{Kind, Slot};
+use crate::guard::{Kind, Refusal, Slot};
+use crate::lifecycle;
 use crate::node::{Asking, Node};
+use crate::reload::Settings;
 use crate::session::new_client_id;
 use crate::webhook::{Question, QuestionKind};
 
@@ -36,8 +38,13 @@ pub(crate) async fn enter<B>(
     node: &Node,
     request: &Request<B>,
     peer: IpAddr,
-    kind: Kind,
 ) -> Result<Visitor, Rejection> {
+    // Nobody knows yet whether that is so. Who says it without reason gets into a longer queue that
+    // moves faster, and takes nothing from those that are new.
+    let kind = match Asked::resumes(request.uri().query()) {
+        true => Kind::Resume,
+        false => Kind::New,
+    };
     enter_as(node, request, peer, kind, "websocket").await
 }
 
@@ -49,11 +56,12 @@ pub(crate) async fn enter_as<B>(
     kind: Kind,
     transport: &'static str,
 ) -> Result<Visitor, Rejection> {
-    let (address, slot) = admit(node, request, peer, kind)?;
-    let handshake = node.exchange.config.auth.handshake;
-    let token = credential(node, request)?;
+    let settings = &node.settings();
+    let (address, slot) = admit(node, settings, request, peer, kind)?;
+    let handshake = settings.config.auth.handshake;
+    let token = credential(settings, request)?;
     let identity = match &token {
-        Some(token) => verify(node, token).await.map(Some),
+        Some(token) => verify(node, settings, token).await.map(Some),
         None if handshake => return Err(unauthorized(&AuthError::Missing)),
         None => Ok(None),
     };
@@ -65,8 +73,8 @@ pub(crate) async fn enter_as<B>(
     let client = new_client_id();
     node.log.session_opened(&client, transport, address);
     let identity = match identity {
-        Ok(identity) if node.asks_about(QuestionKind::Connect) => {
-            Ok(ask(node, request, address, &client, token.as_ref(), identity).await?)
+        Ok(identity) if settings.asks_about(QuestionKind::Connect) => {
+            Ok(ask(node, settings, request, address, &client, token.as_ref(), identity).await?)
         }
         identity => identity,
     };
@@ -82,19 +90,21 @@ pub(crate) async fn enter_by_request<B>(
     kind: Kind,
     ticket: Option<&Token>,
 ) -> Result<Visitor, Rejection> {
-    let (address, slot) = admit(node, request, peer, kind)?;
+    let settings = &node.settings();
+    let (address, slot) = admit(node, settings, request, peer, kind)?;
     let (token, identity) = match ticket {
         Some(ticket) => {
-            let redeemed = redeem(node, ticket).await;
+            let redeemed = redeem(node, settings, ticket).await;
             (None, Some(redeemed.map_err(|error| unauthorized(&error))?))
         }
         None => {
-            let token = credential(node, request)?;
-            let needs_token = node.needs_token() || node.exchange.config.auth.handshake;
+            let token = credential(settings, request)?;
+            let auth = &settings.config.auth;
+            let needs_token = !auth.anonymous || auth.handshake;
             let identity = match &token {
-                Some(token) => {
-                    Some(verify(node, token).await.map_err(|error| unauthorized(&error))?)
-                }
+                Some(token) => Some(
+                    verify(node, settings, token).await.map_err(|error| unauthorized(&error))?,
+                ),
                 None if needs_token => return Err(unauthorized(&AuthError::Missing)),
                 None => None,
             };
@@ -103,8 +113,8 @@ pub(crate) async fn enter_by_request<B>(
     };
     let client = new_client_id();
     node.log.session_opened(&client, "http", address);
-    let identity = match node.asks_about(QuestionKind::Connect) {
-        true => ask(node, request, address, &client, token.as_ref(), identity).await?,
+    let identity = match settings.asks_about(QuestionKind::Connect) {
+        true => ask(node, settings, request, address, &client, token.as_ref(), identity).await?,
         false => identity,
     };
     Ok(Visitor { client, address, slot, identity: Ok(identity) })
@@ -137,7 +147,8 @@ pub(crate) fn enter_without_token<B>(
     request: &Request<B>,
     peer: IpAddr,
 ) -> Result<Visitor, Rejection> {
-    let (address, slot) = admit(node, request, peer, Kind::New)?;
+    let settings = &node.settings();
+    let (address, slot) = admit(node, settings, request, peer, Kind::New)?;
     let client = new_client_id();
     node.log.session_opened(&client, "websocket", address);
     Ok(Visitor { client, address, slot, identity: Ok(None) })
@@ -148,8 +159,9 @@ pub(crate) async fn identify<B>(
     node: &Node,
     request: &Request<B>,
 ) -> Result<(Identity, Token), Rejection> {
-    match credential(node, request)? {
-        Some(token) => match verify(node, &token).await {
+    let settings = &node.settings();
+    match credential(settings, request)? {
+        Some(token) => match verify(node, settings, &token).await {
             Ok(identity) => Ok((identity, token)),
             Err(error) => Err(unauthorized(&error)),
         },
@@ -159,29 +171,49 @@ pub(crate) async fn identify<B>(
 
 fn admit<B>(
     node: &Node,
+    settings: &Settings,
     request: &Request<B>,
     peer: IpAddr,
     kind: Kind,
 ) -> Result<(IpAddr, Slot), Rejection> {
-    let address = node.guard.client_address(peer, request.headers());
+    let address = settings.guard.client_address(peer, request.headers());
+    lifecycle::admit(node)?;
     let now = node.exchange.clock.now_ms();
-    let slot = node.guard.admit(address, kind, now, rand::random());
-    let slot = slot.map_err(|refusal| {
-        node.metrics.turned_away(refusal.code());
-        node.log.turned_away(address, refusal.code());
-        Rejection::from(refusal)
-    })?;
+    let slot = match node.exchange.overload.level().takes_lines() {
+        true => settings.guard.admit(address, kind, now, rand::random()),
+        false => Err(Refusal::no_memory(rand::random())),
+    };
+    let slot = slot.map_err(|refusal| turned_away(node, address, refusal))?;
     Ok((address, slot))
 }
 
-async fn verify(node: &Node, token: &Token) -> Result<Identity, AuthError> {
-    let verified = node.verifier.verify(token, Clock::wall_seconds()).await;
+/// Lets a client in that nobody counts, as long as there is memory.
+pub(crate) fn enter_uncounted<B>(
+    node: &Node,
+    request: &Request<B>,
+    peer: IpAddr,
+) -> Result<(), Rejection> {
+    if node.exchange.overload.level().takes_lines() {
+        return Ok(());
+    }
+    let address = node.settings().guard.client_address(peer, request.headers());
+    Err(turned_away(node, address, Refusal::no_memory(rand::random())))
+}
+
+fn turned_away(node: &Node, address: IpAddr, refusal: Refusal) -> Rejection {
+    node.metrics.turned_away(refusal.code());
+    node.log.turned_away(address, refusal.code());
+    refusal.into()
+}
+
+async fn verify(node: &Node, settings: &Settings, token: &Token) -> Result<Identity, AuthError> {
+    let verified = settings.verifier.verify(token, Clock::wall_seconds()).await;
     node.metrics.authenticated(verified.is_ok());
     verified
 }
 
 /// Takes a ticket. What it stands for may have ended since it was given out.
-async fn redeem(node: &Node, ticket: &Token) -> Result<Identity, AuthError> {
+async fn redeem(node: &Node, settings: &Settings, ticket: &Token) -> Result<Identity, AuthError> {
     let no_ticket =
         || AuthError::Malformed("the ticket was used or is too old; ask for another".to_owned());
     if let Some(home) = node.tickets.home_elsewhere(ticket) {
@@ -191,7 +223,7 @@ async fn redeem(node: &Node, ticket: &Token) -> Result<Identity, AuthError> {
             None => None,
         };
         return match token {
-            Some(token) => verify(node, &token).await,
+            Some(token) => verify(node, settings, &token).await,
             None => {
                 node.metrics.authenticated(false);
                 Err(no_ticket())
@@ -201,12 +233,12 @@ async fn redeem(node: &Node, ticket: &Token) -> Result<Identity, AuthError> {
     let now = Clock::wall_seconds();
     let redeemed = node.tickets.redeem(ticket, now).ok_or_else(no_ticket);
     let redeemed = redeemed.and_then(|(identity, _)| {
-        let ends_at = node.verifier.line_ends_at(&identity);
+        let ends_at = settings.verifier.line_ends_at(&identity);
         if let Some(seconds) = ends_at.and_then(|ends_at| now.checked_sub(ends_at)) {
-            let leeway = node.verifier.options().leeway.as_secs();
+            let leeway = settings.verifier.options().leeway.as_secs();
             return Err(AuthError::Expired { seconds: seconds + leeway, leeway });
         }
-        match node.verifier.revocations().covers_identity(&identity, now) {
+        match node.revocations.covers_identity(&identity, now) {
             true => Err(AuthError::Revoked),
             false => Ok(identity),
         }
@@ -215,13 +247,14 @@ async fn redeem(node: &Node, ticket: &Token) -> Result<Identity, AuthError> {
     redeemed
 }
 
-fn credential<B>(node: &Node, request: &Request<B>) -> Result<Option<Token>, Rejection> {
+fn credential<B>(settings: &Settings, request: &Request<B>) -> Result<Option<Token>, Rejection> {
     let (headers, query) = (request.headers(), request.uri().query());
-    // An origin that is not allowed has been refused before this. To its own server a page may send
-    // requests without one.
+    // To its own server a page may send requests without an origin. One that is not allowed has been
+    // refused before this, but perhaps by other settings than those that let cookies count.
     let own = headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
-    let from_page = own || headers.contains_key(ORIGIN);
-    let found = find_credential(node.verifier.options(), headers, query, from_page);
+    let from_page =
+        (own || headers.contains_key(ORIGIN)) && settings.guard.check_origin(request).is_ok();
+    let found = find_credential(settings.verifier.options(), headers, query, from_page);
     let found = found.map_err(|error| {
         Rejection::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string())
     })?;
@@ -231,6 +264,7 @@ fn credential<B>(node: &Node, request: &Request<B>) -> Result<Option<Token>, Rej
 /// Asks the backend whether the client may come, and as whom.
 async fn ask<B>(
     node: &Node,
+    settings: &Settings,
     request: &Request<B>,
     address: IpAddr,
     client: &str,
@@ -243,7 +277,7 @@ async fn ask<B>(
     question.headers = Some(request.headers());
     let user = identity.as_ref().and_then(|identity| identity.user.clone());
     let asking = Asking { client, user: user.as_deref() };
-    let answer = node.ask(&asking, question).await.map_err(|fault| {
+    let answer = node.ask(settings, &asking, question).await.map_err(|fault| {
         let status = StatusCode::from_u16(fault.code.http_status());
         Rejection::new(status.unwrap_or(StatusCode::FORBIDDEN), fault.code.as_str(), fault.message)
     })?;

@@ -1,6 +1,6 @@
 //! How server-sent events are written (the HTML standard, section 9.2).
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use openline_protocol::Format;
 use openline_protocol::close::{self, Policy};
@@ -24,15 +24,24 @@ pub(super) fn write_retry(out: &mut String, ms: u64) {
 }
 
 /// Appends an event. It has no name, so that a page's `onmessage` gets it.
-pub(super) fn write_event(out: &mut String, id: Option<&str>, data: &str) {
+pub(super) fn write_event(out: &mut String, id: Option<&dyn fmt::Display>, data: &str) {
     if let Some(id) = id {
         let _ = writeln!(out, "id: {id}");
     }
-    // A line ends with any of the three.
-    let data = data.replace("\r\n", "\n").replace('\r', "\n");
-    for line in data.split('\n') {
-        let _ = writeln!(out, "data: {line}");
+    let is_one_line = !data.as_bytes().contains(&b'\n') && !data.as_bytes().contains(&b'\r');
+    if is_one_line {
+        write_line(out, data);
+    } else {
+        // A line ends with any of the three.
+        let data = data.replace("\r\n", "\n").replace('\r', "\n");
+        data.split('\n').for_each(|line| write_line(out, line));
     }
+    out.push('\n');
+}
+
+fn write_line(out: &mut String, line: &str) {
+    out.push_str("data: ");
+    out.push_str(line);
     out.push('\n');
 }
 
@@ -59,7 +68,8 @@ pub(super) fn write_close(
         }
         None => Some(format!("{STOP_MARK}{}", position.unwrap_or_default())),
     };
-    write_event(out, id.as_deref(), &close_message(ending));
+    let id = id.as_ref().map(|id| id as &dyn fmt::Display);
+    write_event(out, id, &close_message(ending));
 }
 
 /// What a close code is where there is no WebSocket to close.
@@ -77,7 +87,7 @@ mod tests {
 
     fn event(id: Option<&str>, data: &str) -> String {
         let mut out = String::new();
-        write_event(&mut out, id, data);
+        write_event(&mut out, id.as_ref().map(|id| id as &dyn fmt::Display), data);
         out
     }
 

@@ -2,6 +2,7 @@
 //! began; a request on any thread finds it by its secret, and hands it what is to be done.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -229,9 +230,10 @@ impl Kept {
         self.cursor().text()
     }
 
-    /// Takes note of what the reader is given; returns whether that moved it.
-    pub(super) fn pass(&self, letter: &Letter) -> bool {
-        self.cursor().pass(letter)
+    /// Takes note of what the reader is given; returns where it is if that moved it.
+    pub(super) fn pass(&self, letter: &Letter) -> Option<impl Deref<Target = Cursor>> {
+        let mut cursor = self.cursor();
+        (cursor.pass(letter) && !cursor.is_empty()).then_some(cursor)
     }
 
     fn cursor(&self) -> MutexGuard<'_, Cursor> {

@@ -127,7 +127,9 @@ async fn alone(
     let identity = visitor.identity.as_ref().ok().and_then(Option::as_ref);
     let whose = match identity.and_then(|identity| identity.user.clone()) {
         Some(user) => Whose::User(user),
-        None => Whose::Address(network(node.guard.client_address(*peer, request.headers()))),
+        None => {
+            Whose::Address(network(node.settings().guard.client_address(*peer, request.headers())))
+        }
     };
     if let Err(fault) = check_request_speed(node, &whose, &message.command) {
         return Ok(refuse(site, answer, &fault.with_id(message.id)));
@@ -174,6 +176,6 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// What may wait for a reader.
 pub(super) fn queue_bytes(site: &Site) -> usize {
-    let most = site.node.exchange.config.limits.queue.bytes();
+    let most = site.node.settings().config.limits.queue.bytes();
     usize::try_from(most).unwrap_or(usize::MAX)
 }

@@ -1,7 +1,8 @@
 //! `/sse`: protocol v1 as server-sent events, with POST for what the client sends.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::fmt;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http_body::Frame;
 use openline_protocol::close;
 use openline_ws::Rejection;
+use tokio::time::{Instant, Sleep};
 
 use super::asked::Asked;
 use super::entry::{enter_by_request, identify};
@@ -37,6 +39,9 @@ const COMMENT_AFTER: Duration = Duration::from_secs(15);
 /// How much is written at a time. What is more waits in the mailbox, which has a bound.
 const CHUNK_BYTES_MAX: usize = 16 << 10;
 
+/// What an event has beside its data: its id is most of it.
+const EVENT_BYTES: usize = 64;
+
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Answers a request to `/sse` or `/sse/ticket` whose host is checked.
@@ -51,7 +56,7 @@ async fn serve(site: Site, request: Request<()>, body: Body) -> Result<Response<
     match *request.method() {
         Method::GET => match open(&site, &request).await {
             Err(refused) if is_passing(&refused) && takes_events(&request) => {
-                let spread_ms = site.node.guard.retry_spread_ms();
+                let spread_ms = site.node.settings().guard.retry_spread_ms();
                 Ok(events(Body::from(ended(&refused, spread_ms))))
             }
             opened => opened,
@@ -98,7 +103,7 @@ async fn open(site: &Site, request: &Request<()>) -> Result<Response<Body>, Reje
     };
     let Site { peer, shard, node } = site;
     let visitor = enter_by_request(node, request, *peer, kind, asked.ticket.as_ref()).await?;
-    let mailbox = Arc::new(match node.exchange.config.limits.slow_consumer {
+    let mailbox = Arc::new(match node.settings().config.limits.slow_consumer {
         SlowConsumer::Close => Mailbox::closing_when_full(queue_bytes(site)),
         SlowConsumer::Gap | SlowConsumer::Conflate => Mailbox::new(queue_bytes(site)),
     });
@@ -128,10 +133,9 @@ async fn open(site: &Site, request: &Request<()>) -> Result<Response<Body>, Reje
         mailbox,
         since,
         linger: Duration::ZERO,
-        patience: Some(node.exchange.config.limits.queue_age),
+        patience: Some(node.settings().config.limits.queue_age),
     };
-    let stream = EventStream { reader: keep(session, terms), is_begun: false, is_ended: false };
-    Ok(events(Body::new(EventBody { next: Some(Box::pin(stream.next())) })))
+    Ok(events(Body::new(EventBody::new(keep(session, terms)))))
 }
 
 fn events(body: Body) -> Response<Body> {
@@ -170,61 +174,76 @@ fn ended(refused: &Rejection, spread_ms: u64) -> String {
     out
 }
 
-/// What goes out on a stream.
-struct EventStream {
+/// The body of a stream. It takes from the mailbox when it is asked, not before: a client that does
+/// not read leaves what is for it there. Written as one state, not as a future for each event: this
+/// is what a delivery costs.
+struct EventBody {
     reader: Reader,
-    is_begun: bool,
-    is_ended: bool,
+    stage: Stage,
+    quiet_since: Instant,
+    comment: Pin<Box<Sleep>>,
 }
 
-impl EventStream {
-    /// The next bytes; none at its end. It takes from the mailbox when it is asked, not before: a
-    /// client that does not read leaves what is for it there.
-    async fn next(mut self) -> (Self, Option<Bytes>) {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Begins,
+    Goes,
+    /// The last event is written.
+    Over,
+}
+
+impl EventBody {
+    fn new(reader: Reader) -> Self {
+        let comment = Box::pin(tokio::time::sleep(COMMENT_AFTER));
+        Self { reader, stage: Stage::Begins, quiet_since: Instant::now(), comment }
+    }
+
+    /// What there is to write now; nothing if there is nothing.
+    fn write(&mut self) -> String {
         let mut out = String::new();
-        if !self.is_begun {
-            self.is_begun = true;
+        if self.stage == Stage::Begins {
+            self.stage = Stage::Goes;
             write_retry(&mut out, RETRY_MS + self.chance_ms());
             out.push('\n');
         }
-        let mailbox = self.reader.kept.mailbox.clone();
+        let kept = &self.reader.kept;
+        for letter in kept.mailbox.take(CHUNK_BYTES_MAX) {
+            out.reserve(letter.text.len() + EVENT_BYTES);
+            let cursor = kept.pass(&letter);
+            let id = cursor.as_deref().map(|cursor| cursor as &dyn fmt::Display);
+            write_event(&mut out, id, &letter.text);
+        }
+        if out.is_empty()
+            && let Some(ending) = kept.mailbox.closed()
+        {
+            self.stage = Stage::Over;
+            let position = kept.position();
+            write_close(&mut out, &ending, position.as_deref(), self.chance_ms());
+        }
+        out
+    }
+
+    /// Ready when it has been quiet for long.
+    fn poll_quiet(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            for letter in mailbox.take(CHUNK_BYTES_MAX) {
-                let moved = self.reader.kept.pass(&letter);
-                let id = moved.then(|| self.reader.kept.position()).flatten();
-                write_event(&mut out, id.as_deref(), &letter.text);
-            }
-            if !out.is_empty() {
-                return (self, Some(out.into()));
-            }
-            if self.is_ended {
-                return (self, None);
-            }
-            if let Some(ending) = mailbox.closed() {
-                self.is_ended = true;
-                let position = self.reader.kept.position();
-                write_close(&mut out, &ending, position.as_deref(), self.chance_ms());
-                return (self, Some(out.into()));
-            }
-            if tokio::time::timeout(COMMENT_AFTER, mailbox.wait()).await.is_err() {
-                return (self, Some(Bytes::from_static(COMMENT.as_bytes())));
+            ready!(self.comment.as_mut().poll(cx));
+            let due = self.quiet_since + COMMENT_AFTER;
+            let was_quiet = Instant::now() >= due;
+            self.comment.as_mut().reset(if was_quiet {
+                Instant::now() + COMMENT_AFTER
+            } else {
+                due
+            });
+            if was_quiet {
+                return Poll::Ready(());
             }
         }
     }
-}
 
-impl EventStream {
     /// So that not all come back together.
     fn chance_ms(&self) -> u64 {
-        rand::random_range(0..self.reader.node.guard.retry_spread_ms())
+        rand::random_range(0..self.reader.node.settings().guard.retry_spread_ms())
     }
-}
-
-type Next = Pin<Box<dyn Future<Output = (EventStream, Option<Bytes>)> + Send>>;
-
-/// The body of a stream.
-struct EventBody {
-    next: Option<Next>,
 }
 
 impl HttpBody for EventBody {
@@ -235,10 +254,20 @@ impl HttpBody for EventBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(next) = &mut self.next else { return Poll::Ready(None) };
-        let (stream, bytes) = ready!(next.as_mut().poll(cx));
-        // The reader's place is free when the stream is dropped.
-        self.next = bytes.is_some().then(|| Box::pin(stream.next()) as Next);
-        Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+        let bytes = loop {
+            if self.stage == Stage::Over {
+                return Poll::Ready(None);
+            }
+            let out = self.write();
+            if !out.is_empty() {
+                break out.into();
+            }
+            if self.reader.kept.mailbox.poll_news(cx).is_pending() {
+                ready!(self.poll_quiet(cx));
+                break Bytes::from_static(COMMENT.as_bytes());
+            }
+        };
+        self.quiet_since = Instant::now();
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 }

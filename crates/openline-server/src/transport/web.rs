@@ -32,11 +32,12 @@ where
     F: Future<Output = Result<Response<Body>, Rejection>>,
 {
     let node = site.node.clone();
-    let cors = node.guard.cors(&request);
-    let preflight = node.guard.preflight(&request, &Preflight { methods, headers: HEADERS });
+    let cors = node.settings().guard.cors(&request);
+    let preflight =
+        node.settings().guard.preflight(&request, &Preflight { methods, headers: HEADERS });
     let answered = match preflight {
         Some(answer) => return answer.map_or_else(|refused| refuse(&refused), empty),
-        None => match node.guard.check_origin(&request) {
+        None => match node.settings().guard.check_origin(&request) {
             Ok(()) => {
                 let (parts, body) = request.into_parts();
                 let request = Request::from_parts(parts, ());
@@ -56,7 +57,7 @@ where
 
 /// A body of a request, which may be as long as a message may be.
 pub(super) async fn read_body(site: &Site, body: Body) -> Result<Bytes, Rejection> {
-    let most = site.node.exchange.config.limits.message.bytes();
+    let most = site.node.settings().config.limits.message.bytes();
     let too_large = || {
         let message = format!("a message has at most {most} bytes");
         Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)

@@ -42,7 +42,7 @@ pub(crate) fn answer<B>(node: &Node, request: &Request<B>) -> Response<Body> {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     });
-    node.guard.cors(request).apply(response.headers_mut());
+    node.settings().guard.cors(request).apply(response.headers_mut());
     response
 }
 
@@ -104,7 +104,10 @@ fn insert(headers: &mut HeaderMap, name: ::http::HeaderName, text: &str) {
 
 /// The part that is asked for; none for the whole. RFC 9110 section 14.2: what cannot be read, or
 /// asks for several parts, may be answered with the whole.
-fn part(headers: &HeaderMap, file: &StoredFile) -> Result<Option<Range<u64>>, Rejection> {
+pub(super) fn part(
+    headers: &HeaderMap,
+    file: &StoredFile,
+) -> Result<Option<Range<u64>>, Rejection> {
     let is_other = |tag: &HeaderValue| tag.as_bytes() != etag(file).as_bytes();
     if headers.get(IF_RANGE).is_some_and(is_other) {
         return Ok(None);

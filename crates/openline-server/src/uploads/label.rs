@@ -7,8 +7,9 @@
 pub(super) fn label(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let shown: String = last.chars().filter(|c| !c.is_control() && !turns_text(*c)).collect();
-    let shown = shown.trim().trim_matches('.').trim();
-    // A leading dot hides a file, and dots alone are folders. In the middle they mean an ending.
+    // A leading dot hides a file, also behind a space, and dots alone are folders. In the middle they
+    // mean an ending.
+    let shown = shown.trim_matches(|c: char| c == '.' || c.is_whitespace());
     if shown.is_empty() { "file".to_owned() } else { shown.to_owned() }
 }
 
@@ -38,6 +39,8 @@ mod tests {
             ("/", "file"),
             (".htaccess", "htaccess"),
             (" .. ", "file"),
+            (". .htaccess", "htaccess"),
+            ("a. .", "a"),
             ("a\0b\r\nc\u{7f}", "abc"),
             ("\u{202e}txt.exe", "txt.exe"),
             ("größe 1.tar.gz", "größe 1.tar.gz"),

@@ -13,6 +13,8 @@ mod download;
 mod failure;
 #[cfg(test)]
 mod faults;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod label;
 mod options;
 mod owner;
@@ -28,6 +30,7 @@ use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use openline_protocol::{Chunk, Complete, ErrorCode, Fault, NewFile, StoredFile};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -72,7 +75,7 @@ pub(crate) struct Uploads {
 
 /// What the disk's thread knows too.
 struct Shared {
-    options: Options,
+    options: ArcSwap<Options>,
     clock: Clock,
     directory: Directory,
     table: Mutex<Table>,
@@ -133,7 +136,7 @@ impl Uploads {
             table.add_found(file.id.into(), transfer);
         }
         let shared = Arc::new(Shared {
-            options,
+            options: ArcSwap::from_pointee(options),
             clock,
             directory,
             table: Mutex::new(table),
@@ -149,17 +152,29 @@ impl Uploads {
         Ok(uploads)
     }
 
-    pub(crate) fn options(&self) -> &Options {
-        &self.shared.options
+    pub(crate) fn options(&self) -> Arc<Options> {
+        self.shared.options.load_full()
+    }
+
+    /// Goes by other bounds. Whether files are taken at all, and where they are, stays as it is; and
+    /// lines that are open may not have room for longer chunks.
+    pub(crate) fn set_options(&self, options: Options) {
+        let before = self.options();
+        self.shared.options.store(Arc::new(Options {
+            enabled: before.enabled,
+            folder: before.folder.clone(),
+            chunk_max: options.chunk_max.min(before.chunk_max),
+            ..options
+        }));
     }
 
     pub(crate) fn is_enabled(&self) -> bool {
-        self.shared.options.enabled
+        self.shared.options.load().enabled
     }
 
     /// Begins a transfer, or finds the one of the same key.
     pub(crate) async fn begin(&self, owner: Owner, file: NewFile) -> Result<Opened, Fault> {
-        let options = &self.shared.options;
+        let options = &*self.options();
         if file.size.is_some_and(|size| size > options.size_max) {
             return Err(failure::over_size_max(None, options.size_max));
         }
@@ -187,7 +202,8 @@ impl Uploads {
         };
         self.shared.counts.started.add(1);
         let (done, made) = oneshot::channel();
-        self.writer.give(Job::Begin { id: id.clone(), record, done })?;
+        let begun = self.writer.give(Job::Begin { id: id.clone(), record, done });
+        begun.inspect_err(|_| drop(self.shared.table().remove(&id)))?;
         made.await.map_err(|_| stopping())??;
         self.resume(&id)
     }
@@ -222,7 +238,7 @@ impl Uploads {
         chunk: Chunk,
         tell: Tell,
     ) -> Result<(), Fault> {
-        if chunk.data.len() as u64 > self.shared.options.chunk_max {
+        if chunk.data.len() as u64 > self.options().chunk_max {
             return Err(self.shared.refuse_long(&chunk));
         }
         let permits = self.permits(line, chunk.data.len()).await?;
@@ -280,14 +296,31 @@ impl Uploads {
 
     /// Forgets what is beyond its time.
     pub(crate) fn sweep(&self) {
+        if self.writer.is_paused() {
+            return;
+        }
         let now = self.shared.clock.now_ms();
         let mut table = self.shared.table();
-        for id in table.expired(now, &self.shared.options) {
+        for id in table.expired(now, &self.options()) {
             let Some(transfer) = table.remove(&id) else { continue };
             if transfer.record.finished.is_none() {
                 self.shared.counts.expired.add(1);
             }
             let _ = self.writer.give(Job::Remove { id, done: None });
+        }
+    }
+
+    /// Leaves the folder to another process, which goes on with the transfers. Blocks until what came
+    /// is on the disk.
+    pub(crate) fn pause(&self) {
+        self.writer.pause();
+    }
+
+    /// Goes on, if the other process did not.
+    pub(crate) fn go_on(&self) {
+        if self.writer.is_paused() {
+            self.shared.table().forget_unwritten();
+            self.writer.go_on();
         }
     }
 
@@ -301,7 +334,7 @@ impl Uploads {
         Some(Counters {
             open: open as u64,
             bytes,
-            bytes_max: self.shared.options.total_max,
+            bytes_max: self.options().total_max,
             started: counts.started.now(),
             completed: counts.completed.now(),
             cancelled: counts.cancelled.now(),
@@ -321,7 +354,7 @@ impl Shared {
         let transfer = table.find(id).ok_or_else(|| failure::no_such(id))?;
         transfer.touched_ms = now_ms;
         transfer.claimed = transfer.accepted;
-        let expires_at = transfer.expires_at(&self.options);
+        let expires_at = transfer.expires_at(&self.options.load());
         Ok(Opened { upload: id.into(), offset: transfer.stored, expires_at })
     }
 
@@ -343,8 +376,8 @@ impl Shared {
             return Err(failure::too_large(Some(id), message));
         }
         transfer.claimed = transfer.claimed.max(end);
-        if end > self.options.size_max {
-            return Err(failure::over_size_max(Some(id), self.options.size_max));
+        if end > self.options.load().size_max {
+            return Err(failure::over_size_max(Some(id), self.options.load().size_max));
         }
         if transfer.record.finished.is_some() && end > transfer.stored {
             let message = format!("the file is complete and ends at {}", transfer.stored);
@@ -357,8 +390,8 @@ impl Shared {
         let known = usize::try_from(accepted - offset).unwrap_or(usize::MAX).min(data.len());
         // A copy: as a part of its message it would hold the whole for as long as it waits.
         let bytes = Bytes::copy_from_slice(&data[known..]);
-        table.grow(id, end, &self.options).map_err(|room| {
-            let fault = failure::no_room(room, &self.options);
+        table.grow(id, end, &self.options.load()).map_err(|room| {
+            let fault = failure::no_room(room, &self.options.load());
             fault.of_transfer(upload.clone(), Some(accepted))
         })?;
         let transfer = table.find(id).ok_or_else(|| failure::no_such(id))?;
@@ -375,7 +408,7 @@ impl Shared {
             let end = offset.saturating_add(data.len() as u64);
             transfer.claimed = transfer.claimed.max(end);
         }
-        let (most, len) = (self.options.chunk_max, data.len());
+        let (most, len) = (self.options.load().chunk_max, data.len());
         let message = format!("a chunk may have at most {most} bytes, got {len}");
         failure::too_large(Some(upload), message)
     }

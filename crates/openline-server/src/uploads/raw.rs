@@ -54,7 +54,7 @@ enum Answer<'a> {
 pub(crate) async fn enter<B>(request: &Request<B>, site: &Site) -> Result<Guest, Rejection> {
     let visitor = enter_without_line(&site.node, request, site.peer).await?;
     let identity = visitor.identity.as_ref().ok().and_then(Option::as_ref);
-    may_upload(&site.node.exchange.config.uploads, identity).map_err(|fault| {
+    may_upload(&site.node.settings().config.uploads, identity).map_err(|fault| {
         let status = StatusCode::from_u16(fault.code.http_status());
         Rejection::new(status.unwrap_or(StatusCode::FORBIDDEN), fault.code.as_str(), fault.message)
     })?;
@@ -105,7 +105,7 @@ fn window() -> Arc<Semaphore> {
 /// Until the token ends.
 fn time_left(guest: &Guest, node: &Node) -> Duration {
     let identity = guest.visitor.identity.as_ref().ok().and_then(Option::as_ref);
-    let ends_at = identity.and_then(|identity| node.verifier.line_ends_at(identity));
+    let ends_at = identity.and_then(|identity| node.settings().verifier.line_ends_at(identity));
     ends_at.map_or(Duration::MAX, |ends_at| {
         Duration::from_secs(ends_at.saturating_sub(Clock::wall_seconds()))
     })
@@ -168,7 +168,7 @@ impl Desk {
     fn check_token(&self) -> Result<(), Fault> {
         let Visitor { client, identity, .. } = &self.guest.visitor;
         let Ok(Some(identity)) = identity else { return Ok(()) };
-        let revocations = self.node.verifier.revocations();
+        let revocations = &self.node.revocations;
         match revocations.covers_line(identity, client, Clock::wall_seconds()) {
             true => Err(Fault::new(ErrorCode::AuthFailed, "token revoked")),
             false => Ok(()),

@@ -172,6 +172,17 @@ impl Table {
         expired.map(|(id, _)| id.clone()).collect()
     }
 
+    /// Goes back to what is on the disk: what was on its way there is not written, and the clients
+    /// send it again.
+    pub(super) fn forget_unwritten(&mut self) {
+        for transfer in self.transfers.values_mut() {
+            if transfer.accepted != transfer.stored {
+                transfer.accepted = transfer.stored;
+                transfer.failures = transfer.failures.wrapping_add(1);
+            }
+        }
+    }
+
     /// How many are not complete, and what all count for.
     pub(super) fn load(&self) -> (usize, u64) {
         (self.open, self.total)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -58,6 +58,8 @@ pub(super) struct Write {
 pub(super) struct Writer {
     shared: Arc<Shared>,
     running: Mutex<Option<Running>>,
+    /// Another process may use the folder.
+    paused: AtomicBool,
 }
 
 struct Running {
@@ -67,13 +69,17 @@ struct Running {
 
 impl Writer {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, running: Mutex::new(None) }
+        Self { shared, running: Mutex::new(None), paused: AtomicBool::new(false) }
     }
 
     /// Has something done. What waits is bounded: writes have permits, whoever begins, completes or
     /// cancels waits for it, and nothing is removed twice.
     pub(super) fn give(&self, job: Job) -> Result<(), Fault> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that nothing comes behind a pause.
+        if self.is_paused() {
+            return Err(stopping());
+        }
         if running.is_none() {
             let (jobs, waiting) = mpsc::channel();
             let shared = self.shared.clone();
@@ -84,6 +90,24 @@ impl Writer {
         }
         let is_sent = running.as_ref().is_some_and(|running| running.jobs.send(job).is_ok());
         if is_sent { Ok(()) } else { Err(stopping()) }
+    }
+
+    /// Takes no more, and returns when all that waits is done.
+    pub(super) fn pause(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        self.paused.store(true, Ordering::Relaxed);
+        let Some(Running { jobs, thread }) = running.take() else { return };
+        drop(running);
+        drop(jobs);
+        let _ = thread.join();
+    }
+
+    pub(super) fn go_on(&self) {
+        self.paused.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
     }
 }
 
@@ -281,7 +305,7 @@ impl Shared {
             content_type: record.content_type.clone(),
             sha256: finished.sha256.clone(),
             url: format!("{}{id}", super::download::PREFIX),
-            expires_at: transfer.expires_at(&self.options),
+            expires_at: transfer.expires_at(&self.options.load()),
         })
     }
 

@@ -25,7 +25,7 @@ impl Webhooks {
     pub(crate) async fn decide(&self, question: Question<'_>) -> Result<Verdict, DecideError> {
         let kind = question.kind;
         let asked = self.ask(&question).await;
-        let tally = self.tally.decisions(kind);
+        let tally = self.desk.tally.decisions(kind);
         count(match &asked {
             Ok(Verdict::Allowed(_)) => &tally.allowed,
             Ok(Verdict::Denied(_)) => &tally.denied,
@@ -36,7 +36,7 @@ impl Webhooks {
             Err(error) => error,
         };
         self.report(&format_args!("no decision about {}: {error}", kind.as_str()));
-        let is_open = self.options.fail_open && kind != QuestionKind::Request;
+        let is_open = self.terms.options.fail_open && kind != QuestionKind::Request;
         match is_open && error.is_out_of_reach() {
             true => Ok(Verdict::Allowed(Answer::default())),
             false => Err(error),
@@ -44,16 +44,16 @@ impl Webhooks {
     }
 
     async fn ask(&self, question: &Question<'_>) -> Result<Verdict, DecideError> {
-        let Some(url) = &self.options.decide_url else { return Err(DecideError::NotWanted) };
-        let deciding = Deciding::begin(&self.tally.deciding);
-        let places = self.options.decisions_max;
+        let Some(url) = &self.terms.options.decide_url else { return Err(DecideError::NotWanted) };
+        let deciding = Deciding::begin(&self.desk.tally.deciding);
+        let places = self.terms.options.decisions_max;
         if deciding.others >= (places * (1 + WAITING_PER_PLACE)) as u64 {
             return Err(DecideError::Overloaded);
         }
-        let id = self.ids.next();
-        let body = question.encode(&id, unix_ms(), &self.options.forward_headers);
+        let id = self.desk.ids.next();
+        let body = question.encode(&id, unix_ms(), &self.terms.options.forward_headers);
         let body = body.map_err(|error| DecideError::Question(error.to_string()))?;
-        let timeout = self.options.timeout;
+        let timeout = self.terms.options.timeout;
         let answered = self.answer(url, &id, Bytes::from(body), question.kind.is_repeatable());
         let answered = tokio::time::timeout(timeout, answered).await;
         answered.unwrap_or(Err(DecideError::Timeout(timeout)))
@@ -66,7 +66,7 @@ impl Webhooks {
         body: Bytes,
         is_repeatable: bool,
     ) -> Result<Verdict, DecideError> {
-        let _place = self.places.acquire().await.expect("the semaphore is never closed");
+        let _place = self.desk.places.acquire().await.expect("the semaphore is never closed");
         let mut answer = self.post(url, id, body.clone()).await;
         // A backend that ends an idle connection just as it is used has not seen the question, or
         // so it looks from here.

@@ -209,7 +209,7 @@ async fn a_configured_url_excepts_its_own_host_and_port_alone() {
     let other = Backend::always(200, YES).await;
     let webhooks = webhooks(backend.url("/"));
     webhooks.decide(Question::connect("c")).await.unwrap();
-    let refused = webhooks.client.get(&other.url("/"), HeaderMap::new()).await.unwrap_err();
+    let refused = webhooks.terms.client.get(&other.url("/"), HeaderMap::new()).await.unwrap_err();
     assert!(refused.to_string().contains("loopback"), "{refused}");
     assert!(other.seen().is_empty());
 }

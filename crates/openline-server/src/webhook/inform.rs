@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::counters::{add, count};
 use super::event::{Stamped, encode_batch};
-use super::{Event, EventKind, Kind, Webhooks, backoff, unix_ms};
+use super::{Desk, Event, EventKind, Kind, Webhooks, backoff, unix_ms};
 use crate::outbound::{OutboundError, Response};
 
 impl Webhooks {
@@ -24,17 +24,28 @@ impl Webhooks {
         if !self.wants(kind) {
             return;
         }
-        let event = Stamped { id: self.ids.next(), unix_ms: unix_ms(), event };
-        let mut outbox = self.outbox();
+        let event = Stamped { id: self.desk.ids.next(), unix_ms: unix_ms(), event };
+        let mut outbox = self.desk.outbox();
         let before = outbox.poll_deadline();
         outbox.handle_event(event, self.told(), Instant::now().into_std());
         let is_sooner = outbox.poll_deadline() != before;
         drop(outbox);
         if is_sooner {
-            self.wake.notify_one();
+            self.desk.wake.notify_one();
         }
     }
 
+    #[cfg(test)]
+    pub(crate) async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()>) {
+        self.desk.clone().run(shutdown).await;
+    }
+
+    fn told(&self) -> impl Fn(EventKind) -> bool {
+        |kind| self.terms.wanted.contains(&Kind::Event(kind))
+    }
+}
+
+impl Desk {
     /// Sends what [`Webhooks::inform`] is given, one batch at a time, until `shutdown` ends; then
     /// what is left, as far as the time for that goes. To be run once.
     pub(crate) async fn run(self: Arc<Self>, shutdown: impl Future<Output = ()>) {
@@ -43,9 +54,10 @@ impl Webhooks {
             () = &mut work => return,
             () = shutdown => {}
         }
-        self.outbox().handle_close(self.told(), Instant::now().into_std());
+        let Some(webhooks) = self.webhooks() else { return };
+        self.outbox().handle_close(webhooks.told(), Instant::now().into_std());
         self.wake.notify_one();
-        if tokio::time::timeout(self.options.drain_timeout, work).await.is_ok() {
+        if tokio::time::timeout(webhooks.terms.options.drain_timeout, work).await.is_ok() {
             return;
         }
         let left = self.outbox().clear();
@@ -53,15 +65,17 @@ impl Webhooks {
         add(&self.tally.dropped_failed, left);
         self.tally.dropped_failed.fetch_add(sending, Ordering::Relaxed);
         let dropped = left as u64 + sending;
-        self.report(&format_args!("{dropped} events were not sent before the server stopped"));
+        webhooks.report(&format_args!("{dropped} events were not sent before the server stopped"));
     }
 
     /// Ends when the outbox is closed and empty.
-    async fn work(&self) {
+    async fn work(self: &Arc<Self>) {
         loop {
             let (batch, deadline, done) = {
+                let webhooks = self.webhooks();
+                let told = |kind| webhooks.as_ref().is_some_and(|webhooks| webhooks.told()(kind));
                 let mut outbox = self.outbox();
-                let batch = outbox.poll_batch(self.told(), Instant::now().into_std());
+                let batch = outbox.poll_batch(told, Instant::now().into_std());
                 (batch, outbox.poll_deadline(), outbox.is_closed_and_empty())
             };
             if !batch.is_empty() {
@@ -80,44 +94,45 @@ impl Webhooks {
         }
     }
 
-    /// Sends a batch until the backend has taken it or it is given up.
-    async fn deliver(&self, batch: Vec<Stamped>) {
-        let Some(url) = &self.options.inform_url else { return };
+    /// Sends a batch until the backend has taken it or it is given up. Each attempt goes to where the
+    /// configuration leads by then.
+    async fn deliver(self: &Arc<Self>, batch: Vec<Stamped>) {
         let id = self.ids.next();
         let body = Bytes::from(encode_batch(&id, &batch));
         self.tally.sending.store(batch.len() as u64, Ordering::Relaxed);
         let mut retry = 0;
         let taken = loop {
+            let Some(webhooks) = self.webhooks() else { break false };
+            let Some(url) = &webhooks.terms.options.inform_url else { break false };
             count(&self.tally.attempts);
-            let failure = match Outcome::of(self.post(url, &id, body.clone()).await) {
+            let failure = match Outcome::of(webhooks.post(url, &id, body.clone()).await) {
                 Outcome::Taken => break true,
                 Outcome::GivenUp(failure) => {
-                    self.report(&format_args!("{} events dropped: {failure}", batch.len()));
+                    webhooks.report(&format_args!("{} events dropped: {failure}", batch.len()));
                     break false;
                 }
                 Outcome::Failed(failure) => failure,
             };
-            if retry >= self.options.retries {
+            if retry >= webhooks.terms.options.retries {
                 let tries = u64::from(retry) + 1;
                 let dropped = batch.len();
-                self.report(&format_args!(
+                webhooks.report(&format_args!(
                     "{dropped} events dropped, tried {tries} times: {failure}"
                 ));
                 break false;
             }
-            self.report(&format_args!("{} events will be sent again: {failure}", batch.len()));
+            webhooks.report(&format_args!("{} events will be sent again: {failure}", batch.len()));
             let pause = backoff::pause(retry, rand::random(), failure.retry_after);
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.renewed.notified() => {}
+            }
             retry += 1;
             count(&self.tally.retries);
         };
         self.tally.sending.store(0, Ordering::Relaxed);
         let tally = if taken { &self.tally.delivered } else { &self.tally.dropped_failed };
         add(tally, batch.len());
-    }
-
-    fn told(&self) -> impl Fn(EventKind) -> bool {
-        |kind| self.wanted.contains(&Kind::Event(kind))
     }
 }
 

@@ -184,6 +184,23 @@ async fn it_is_mounted_in_an_app_of_axums() {
 }
 
 #[tokio::test]
+async fn one_that_is_mounted_drains() {
+    let mut config = ephemeral();
+    config.drain.notice = Duration::from_millis(300);
+    let mounted = Server::builder().handlers(rooms()).mount(config).unwrap();
+    let (address, serving) = serve(Router::new().merge(mounted.router())).await;
+    let mut line = Talk::greeted(&format!("ws://{address}/ws")).await.0;
+    mounted.handle().drain();
+    assert_eq!(fetch(address, "GET", "/health/ready", "").await.status, 503);
+    assert_eq!(line.next().await.unwrap()["type"], "drain");
+    assert_eq!(line.ask(&json!({ "type": "ping", "id": 1 })).await["type"], "pong");
+    assert_eq!(line.ended().await.code, 1012);
+    soon(mounted.handle().stopped()).await;
+    soon(tokio::task::spawn_blocking(move || mounted.join())).await.unwrap().unwrap();
+    serving.abort();
+}
+
+#[tokio::test]
 async fn it_may_be_mounted_below_a_path() {
     let mounted = Server::builder().handlers(rooms()).mount(ephemeral()).unwrap();
     let (address, _serving) = serve(Router::new().nest("/live", mounted.router())).await;

@@ -1,6 +1,6 @@
 //! Namespaces, events, acks, rooms.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use openline_server::Server;
@@ -28,6 +28,31 @@ async fn an_event_is_answered_by_what_its_handler_returns() {
         client.line.say(said).await;
         let heard = client.line.next().await;
         assert!(heard.starts_with(answer), "{said}: {heard}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_carried_is_dropped_when_it_is_gone() {
+    for recovery in ["0s", "2m"] {
+        let own = Arc::new(());
+        let carried = own.clone();
+        let take = move |cx: Context, (): ()| {
+            cx.insert(carried.clone());
+            std::future::ready("taken")
+        };
+        let builder = Server::builder().handlers(Handlers::new().on("take", take));
+        let server = Running::with(builder, &[("recovery", recovery)]);
+        let mut client = Client::join(&server).await;
+        client.line.say(r#"20["take"]"#).await;
+        assert_eq!(client.line.next().await, r#"30["taken"]"#);
+        assert_eq!(Arc::strong_count(&own), 3, "here, in the handler, with the client");
+        client.line.say("1").await;
+        let dropped = async {
+            while Arc::strong_count(&own) > 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon(dropped).await;
     }
 }
 

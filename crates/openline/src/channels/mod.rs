@@ -1,6 +1,6 @@
 //! `openline connect` with an option for channels: a client of an Openline server that comes back.
 //!
-//! Each option has a module of its name. [`line`] opens and closes what they go over, [`status`] tells
+//! Each option has a module of its name. [`mod@line`] opens and closes what they go over, [`status`] tells
 //! how it is, [`output`] prints, [`json`] and [`progress`] are pure, [`failure`] says how it ends.
 
 mod failure;

@@ -16,6 +16,11 @@ use openline_ws::tls::{certificates, client_config};
 
 use crate::exit::{Exit, Failure};
 
+/// The usual roots.
+pub(crate) fn system_roots() -> Arc<ClientConfig> {
+    client_config(Vec::new())
+}
+
 /// The usual roots and those in the file.
 pub(crate) fn with_roots(file: &Path) -> Result<Arc<ClientConfig>, Failure> {
     let roots = certificates(file).map_err(|error| Failure::new(Exit::Config, error))?;

@@ -34,6 +34,10 @@ commands = "off"
 subscribe = "off"
 publish = "off"
 publish_user = "off"
+[drain]
+delay = "0s"
+duration = "1s"
+notice = "100ms"
 [log]
 format = "json"
 "#;

@@ -13,7 +13,8 @@ fn copy(from: &Path, to: &Path) {
         let target = to.join(path.file_name().unwrap());
         if path.is_dir() {
             copy(&path, &target)
-        } else {
+        } else if path.is_file() {
+            // The socket by which another process would take over is no part of a copy.
             fs::copy(&path, &target).unwrap();
         }
     }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use openline_protocol::ChannelName;
 use serde_json::json;
 
 use super::Server;
@@ -22,6 +23,26 @@ async fn end(mailbox: &Arc<Mailbox>) -> Option<(u16, String)> {
         tokio::task::yield_now().await;
     }
     mailbox.closed().map(|ending| (ending.code, ending.reason))
+}
+
+#[tokio::test]
+async fn a_drain_begins_once_and_is_told_of_again() {
+    let server = Server::with("[drain]\ndelay = \"10s\"\nduration = \"20s\"\nnotice = \"3s\"");
+    let (before, first) = (Clock::wall_seconds() * 1000, server.post("drain", "").await.ok());
+    assert!(!server.node.lifecycle.is_serving());
+    assert_eq!(
+        (&first["delay"], &first["duration"], &first["notice"]),
+        (&json!(10_000), &json!(20_000), &json!(3_000))
+    );
+    let at = |told: &serde_json::Value, name: &str| told[name].as_u64().unwrap();
+    let begins_at = at(&first, "beginsAt");
+    assert!((before + 9_000..before + 60_000).contains(&begins_at), "{before} {first}");
+    assert_eq!(at(&first, "closesUntil"), begins_at + 23_000);
+    assert_eq!(at(&first, "endsAt"), begins_at + 33_000);
+    let again = server.post("drain", "{}").await.ok();
+    assert!(at(&again, "beginsAt").abs_diff(begins_at) < 1_000, "{first} {again}");
+    server.node.lifecycle.stop();
+    assert_eq!(server.post("drain", "").await.status, 503);
 }
 
 #[tokio::test]
@@ -89,7 +110,7 @@ async fn who_is_meant_must_be_said_once_and_the_code_be_one_that_fits() {
 #[tokio::test]
 async fn what_is_revoked_ends_and_is_not_taken_again() {
     let server = Server::new();
-    let revocations = server.node.verifier.revocations();
+    let revocations = server.node.revocations.clone();
     let now = Clock::wall_seconds();
     let a = server.client("c1", identity("ann", "t1"), &[]);
     let b = server.client("c2", identity("ben", "t2"), &[]);
@@ -112,6 +133,36 @@ async fn what_is_revoked_ends_and_is_not_taken_again() {
 
     server.post("revoke", r#"{"client":"c7"}"#).await.ok();
     assert!(revocations.covers_client("c7", now));
+}
+
+#[tokio::test]
+async fn what_is_published_after_a_revocation_reaches_none_of_its_lines() {
+    let server = Server::new();
+    let shard = server.node.exchange.shards()[0].clone();
+    let news = ChannelName::new("news").unwrap();
+    let [ann, ben] = ["ann", "ben"].map(|name| {
+        let mailbox = server.client(name, identity(name, name), &[]);
+        let mut hub = shard.hub();
+        let key = hub.client(name).unwrap();
+        let subscription = hub.subscribe(key, &news).unwrap();
+        hub.go_live(subscription, None);
+        server.node.exchange.join(&news, shard.index, None);
+        mailbox
+    });
+    server.post("publish", r#"{"channel":"news","data":"before"}"#).await.ok();
+    end(&ben).await;
+    // Both reach the thread in one turn.
+    server.post("revoke", r#"{"user":"ann"}"#).await.ok();
+    server.post("publish", r#"{"channel":"news","data":"after"}"#).await.ok();
+    let heard = |mailbox: &Mailbox| -> Vec<String> {
+        let letters = mailbox.take(usize::MAX).into_iter();
+        letters.map(|letter| letter.text.to_string()).collect()
+    };
+    end(&ben).await;
+    let [to_ann, to_ben] = [heard(&ann), heard(&ben)];
+    assert!(to_ben.len() == 2 && to_ben[1].contains("after"), "{to_ben:?}");
+    assert_eq!(to_ann, to_ben[..1]);
+    assert_eq!(end(&ann).await.unwrap().0, 4002);
 }
 
 #[tokio::test]

@@ -18,13 +18,14 @@ use axum::body::Body;
 use http_body_util::BodyExt as _;
 use openline_protocol::{ChannelName, Member};
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::answer;
 use crate::app::{Doors, HandlerThreads};
 use crate::auth::Identity;
 use crate::config::Config;
 use crate::exchange::{Line, Mailbox, Seat};
+use crate::lifecycle::{Lifecycle, Terms};
 use crate::log::Log;
 use crate::metrics::Transport;
 use crate::node::{Node, Parts, start};
@@ -36,7 +37,6 @@ const KEY: &str = "a-key-that-is-long-enough-to-be-one";
 /// A server with one thread, this one.
 struct Server {
     node: Arc<Node>,
-    _stop: watch::Sender<bool>,
     /// A shard to which no connections can come any more stops.
     _connections: mpsc::Sender<TcpStream>,
 }
@@ -63,15 +63,15 @@ impl Server {
         let input = shard::inputs(NonZeroUsize::MIN).remove(0);
         let shards = Arc::from([input.shard.clone()]);
         let address = config.listen;
-        let (_, stop) = tokio::sync::watch::channel(false);
+        let lifecycle = Lifecycle::new(Terms::of(&config));
         let (config, log, doors) = (Arc::new(config), Log::quiet(), Doors::default());
         let (mounts, handler_threads) = (Mounts::default(), HandlerThreads::Own(None));
-        let parts = Parts { config, shards, address, log, mounts, stop, doors, handler_threads };
+        let parts =
+            Parts { config, shards, address, log, mounts, lifecycle, doors, handler_threads };
         let node = Arc::new(start(parts).unwrap());
-        let stop = watch::Sender::new(false);
         let connections = input.connections.clone();
-        tokio::spawn(shard::run(input, node.clone(), stop.subscribe()));
-        Self { node, _stop: stop, _connections: connections }
+        tokio::spawn(shard::run(input, node.clone()));
+        Self { node, _connections: connections }
     }
 
     async fn ask(&self, request: Request<Body>) -> Told {
@@ -110,6 +110,7 @@ impl Server {
         let encoding = line.encoding();
         let number = self.node.next_number();
         let seat = Seat {
+            can_move: false,
             line,
             identity: Some(Arc::new(identity)),
             number,

@@ -144,7 +144,9 @@ fn example(route: &Route) -> Value {
         "history" | "history/clear" | "presence" | "channel" => json!({"channel": "room"}),
         "channels" | "clients" => json!({"limit": 1}),
         "client" => json!({"client": "c1"}),
+        "reload" => json!({}),
         "disconnect" | "revoke" => json!({"user": "nobody"}),
+        "drain" => json!({}),
         other => panic!("no example for {other}"),
     }
 }

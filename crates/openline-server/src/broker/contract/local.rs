@@ -284,6 +284,26 @@ async fn memory_has_a_bound_and_the_oldest_are_forgotten() {
 }
 
 #[tokio::test]
+async fn history_gives_way_when_memory_is_short_and_grows_again_after_it() {
+    let trial = Trial::new(InMemory::new());
+    let mut acked = Vec::new();
+    for number in 0..100 {
+        acked.push(trial.put("room", &format!("{number} {}", "x".repeat(500))).await);
+    }
+    let held = trial.broker.history_bytes();
+    assert_eq!(held, trial.broker.health().bytes);
+    trial.broker.shrink_history(held);
+    assert_eq!(trial.all("room").await.publications.len(), 100);
+    trial.broker.shrink_history(held / 2);
+    assert!((held / 3..=held / 2).contains(&trial.broker.history_bytes()));
+    let kept = trial.all("room").await.publications;
+    assert_eq!(positions(&kept), acked[100 - kept.len()..]);
+    assert_eq!(trial.missed("room", acked[0]).await, Err(Reason::Trimmed));
+    trial.put("room", "more").await;
+    assert_eq!(trial.all("room").await.publications.len(), kept.len() + 1);
+}
+
+#[tokio::test]
 async fn a_channel_that_fills_the_memory_leaves_room_for_the_others() {
     let trial = Trial::new(InMemory::with(100_000));
     for _ in 0..200 {

@@ -1,10 +1,11 @@
 //! The contract of [`Broker`](super::Broker), held by each implementation.
 //!
 //! A behaviour is a function of a [`Trial`]; `contract!` makes it a test of each kind of broker. What
-//! only some kinds promise stands in `reopening`, `local` and `shared`.
+//! only some kinds promise stands in `reopening`, `local`, `handover` and `shared`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod handover;
 mod keys;
 mod local;
 #[cfg(feature = "nats")]

@@ -189,6 +189,16 @@ impl Dir {
         }
         copy
     }
+
+    /// Spoils something that was written early.
+    pub(super) fn damage(&self) {
+        let files = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
+        let longest = files.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+        let mut bytes = fs::read(&longest).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0xff;
+        fs::write(longest, bytes).unwrap();
+    }
 }
 
 impl Drop for Dir {

@@ -4,6 +4,8 @@
 //! again, by the server, on another subject, so listeners hear only what was stored, in its order.
 
 mod connection;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod hearing;
 mod keys;
 mod messages;

@@ -92,10 +92,12 @@ impl Batch {
     pub(super) fn from_bytes(channel: &ChannelName, bytes: &Bytes) -> Option<Self> {
         let stored: StoredBatch<'_> = read(BATCH, bytes)?;
         let count = u64::try_from(stored.entries.len()).ok()?;
-        let first = stored.offset.checked_sub(count)?.checked_add(1)?;
+        // What comes behind it has to have a place too.
+        let next = stored.offset.checked_add(1)?;
+        let first = next.checked_sub(count)?;
         let mut prev_tag = stored.prev_tag;
         let mut entries = Vec::with_capacity(stored.entries.len());
-        for (offset, entry) in (first..).zip(stored.entries) {
+        for (offset, entry) in (first..next).zip(stored.entries) {
             let tag = entry.tag;
             let position = Position { epoch: stored.epoch, offset, tag };
             entries.push(entry.into_entry(channel, bytes, Some(position), prev_tag)?);

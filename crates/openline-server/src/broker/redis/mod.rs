@@ -8,6 +8,8 @@
 
 mod commands;
 mod entry;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod inspection;
 mod names;
 mod scripts;

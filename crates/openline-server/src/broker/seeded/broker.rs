@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::tail::{untagged, without_tag};
 use super::{Bug, State};
-use crate::broker::{Answer, Broker, BrokerError, BrokerHealth, Link, Published};
+use crate::broker::{Answer, Broker, BrokerError, BrokerHealth, GiveError, Link, Published};
 
 /// How long a joining reader has between the history and going live.
 pub(super) const UNMERGED: Duration = Duration::from_millis(20);
@@ -175,6 +175,14 @@ impl Broker for SeededBroker {
 
     fn sweep(&self) {
         self.broker.sweep();
+    }
+
+    fn give(&self) -> Result<(), GiveError> {
+        self.broker.give()
+    }
+
+    fn take_back(&self) -> Result<(), GiveError> {
+        self.broker.take_back()
     }
 
     fn level(&self) -> &'static str {

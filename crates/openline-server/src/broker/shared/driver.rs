@@ -109,7 +109,7 @@ impl<B: Backend> Driver<B> {
     }
 
     /// Runs until [`Command::Close`], and what was given before it is done.
-    pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Command>) {
+    pub(super) fn run(self, commands: mpsc::UnboundedReceiver<Vec<Command>>) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -119,7 +119,7 @@ impl<B: Backend> Driver<B> {
         runtime.shutdown_background();
     }
 
-    async fn drive(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn drive(mut self, mut commands: mpsc::UnboundedReceiver<Vec<Command>>) {
         let (reporter, mut reports) = mpsc::unbounded_channel();
         self.backend.start(reporter);
         let mut ticks = interval(TICK);
@@ -148,7 +148,7 @@ impl<B: Backend> Driver<B> {
                 self.tick(now);
             }
             let mut closing = false;
-            for command in asked.drain(..) {
+            for command in asked.drain(..).flatten() {
                 closing |= matches!(command, Command::Close);
                 self.begin(command);
             }

@@ -1,11 +1,13 @@
 //! [`Desk`]: where callers leave what the broker's thread is to do.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, ThreadId};
 
 use bytes::Bytes;
 use openline_engine::{Draft, Extent, Page, Query, Recovery};
 use openline_protocol::{ChannelName, Position, Reason};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -81,8 +83,7 @@ impl Command {
 pub(super) struct Waiter<T> {
     answer: oneshot::Sender<Result<T, BrokerError>>,
     since: Instant,
-    /// It waits no more when this is dropped.
-    _ticket: Ticket,
+    ticket: Ticket,
 }
 
 /// A part of the load.
@@ -99,15 +100,40 @@ pub(super) struct Load {
 }
 
 /// Where commands are left.
+///
+/// Publications that a thread of a runtime leaves go to the broker's thread when the tasks have run
+/// that are ready by then, or before the next command of another kind. Who publishes often
+/// publishes more than once in a turn: what is asked of the store together is reported together, and
+/// is one write to each who listens.
 #[derive(Clone)]
 pub(super) struct Desk {
-    commands: mpsc::UnboundedSender<Command>,
+    gathered: Arc<Mutex<Gathered>>,
+    commands: mpsc::UnboundedSender<Vec<Command>>,
     load: Arc<Load>,
 }
 
+#[derive(Default)]
+struct Gathered {
+    commands: Vec<Command>,
+    /// Whose turn ends with sending them.
+    caller: Option<ThreadId>,
+}
+
+/// Sends what is gathered when it is dropped, so also when the runtime ends before the task that
+/// holds it has run.
+struct TurnEnd(Desk);
+
+impl Drop for TurnEnd {
+    fn drop(&mut self) {
+        let mut gathered = self.0.gathered();
+        gathered.caller = None;
+        self.0.send(gathered);
+    }
+}
+
 impl Desk {
-    pub(super) fn new(commands: mpsc::UnboundedSender<Command>) -> Self {
-        Self { commands, load: Arc::default() }
+    pub(super) fn new(commands: mpsc::UnboundedSender<Vec<Command>>) -> Self {
+        Self { gathered: Arc::default(), commands, load: Arc::default() }
     }
 
     pub(super) fn load(&self) -> Arc<Load> {
@@ -128,13 +154,41 @@ impl Desk {
             return Answer::now(Err(BrokerError::Overloaded));
         };
         let (answer, receiver) = oneshot::channel();
-        self.say(command(Waiter { answer, since: Instant::now(), _ticket: ticket }));
+        self.say(command(Waiter { answer, since: Instant::now(), ticket }));
         Answer::Later(receiver)
     }
 
     /// Leaves a command that is not. After [`Command::Close`] it is dropped, and who waits is told.
     pub(super) fn say(&self, command: Command) {
-        let _ = self.commands.send(command);
+        let can_wait = matches!(command, Command::Publish { .. });
+        let mut gathered = self.gathered();
+        gathered.commands.push(command);
+        let me = thread::current().id();
+        match Handle::try_current() {
+            Ok(_) if can_wait && gathered.caller == Some(me) => {}
+            Ok(runtime) if can_wait && gathered.caller.is_none() => {
+                gathered.caller = Some(me);
+                drop(gathered);
+                let end = TurnEnd(self.clone());
+                runtime.spawn(async move { drop(end) });
+            }
+            _ => self.send(gathered),
+        }
+    }
+
+    /// Under the lock, so that the order is that in which they were left.
+    fn send(&self, mut gathered: MutexGuard<'_, Gathered>) {
+        if gathered.commands.is_empty() {
+            return;
+        }
+        let refused = self.commands.send(std::mem::take(&mut gathered.commands));
+        // Those who wait for what is refused are woken without it.
+        drop(gathered);
+        drop(refused);
+    }
+
+    fn gathered(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered.lock().expect("nothing under this lock panics")
     }
 
     /// A part of the load, if there is room for it.
@@ -171,7 +225,128 @@ impl<T> Waiter<T> {
     }
 
     pub(super) fn answer(self, result: Result<T, BrokerError>) {
+        // First: who was answered can take its place.
+        drop(self.ticket);
         // Who does not wait any more has been told nothing, or something else already.
         let _ = self.answer.send(result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use bytestring::ByteString;
+    use openline_engine::History;
+    use openline_protocol::Data;
+    use tokio::runtime::Builder;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    fn desk() -> (Desk, mpsc::UnboundedReceiver<Vec<Command>>) {
+        let (sender, commands) = mpsc::unbounded_channel();
+        (Desk::new(sender), commands)
+    }
+
+    fn publish(desk: &Desk, channel: &str) -> Answer<Published> {
+        let draft = Draft {
+            channel: ChannelName::new(channel).unwrap(),
+            event: None,
+            data: Data::Json(ByteString::from_static("1")),
+            from: None,
+            key: None,
+            history: History { size: 0, ttl_ms: 0 },
+        };
+        desk.ask(1, |waiter| Command::Publish { draft, except: None, waiter })
+    }
+
+    fn look(desk: &Desk, channel: &str) {
+        desk.say(Command::Look(ChannelName::new(channel).unwrap()));
+    }
+
+    /// What came together, in its order.
+    fn next(commands: &mut mpsc::UnboundedReceiver<Vec<Command>>) -> Option<String> {
+        let together = commands.try_recv().ok()?;
+        let said = together.iter().map(|command| match command {
+            Command::Publish { draft, .. } => draft.channel.to_string(),
+            Command::Look(channel) => format!("look {channel}"),
+            _ => "close".to_owned(),
+        });
+        Some(said.collect::<Vec<_>>().join(", "))
+    }
+
+    fn in_a_runtime(future: impl Future<Output = ()>) {
+        Builder::new_current_thread().build().unwrap().block_on(future);
+    }
+
+    #[test]
+    fn what_is_published_in_one_turn_comes_together() {
+        let (desk, mut commands) = desk();
+        in_a_runtime(async {
+            publish(&desk, "a");
+            let other = desk.clone();
+            tokio::spawn(async move { drop(publish(&other, "c")) });
+            publish(&desk, "b");
+            assert_eq!(next(&mut commands), None, "before the turn is over");
+            yield_now().await;
+            assert_eq!(next(&mut commands).unwrap(), "a, b");
+            yield_now().await;
+            assert_eq!(next(&mut commands).unwrap(), "c");
+        });
+    }
+
+    #[test]
+    fn nothing_else_waits_and_nothing_overtakes() {
+        let (desk, mut commands) = desk();
+        in_a_runtime(async {
+            publish(&desk, "a");
+            look(&desk, "b");
+            assert_eq!(next(&mut commands).unwrap(), "a, look b");
+            publish(&desk, "c");
+            assert_eq!(next(&mut commands), None, "before the turn is over");
+            yield_now().await;
+            assert_eq!(next(&mut commands).unwrap(), "c");
+            publish(&desk, "d");
+            desk.say(Command::Close);
+            assert_eq!(next(&mut commands).unwrap(), "d, close");
+        });
+        assert_eq!(next(&mut commands), None);
+    }
+
+    #[test]
+    fn who_has_no_turn_or_not_this_one_does_not_wait() {
+        let (desk, mut commands) = desk();
+        publish(&desk, "a");
+        assert_eq!(next(&mut commands).unwrap(), "a");
+        in_a_runtime(async {
+            publish(&desk, "b");
+            let other = desk.clone();
+            std::thread::spawn(move || publish(&other, "c")).join().unwrap();
+            assert_eq!(next(&mut commands).unwrap(), "b, c");
+        });
+        assert_eq!(next(&mut commands), None);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_sends_what_was_left_in_it() {
+        let (desk, mut commands) = desk();
+        in_a_runtime(async {
+            publish(&desk, "a");
+        });
+        assert_eq!(next(&mut commands).unwrap(), "a");
+        in_a_runtime(async {
+            publish(&desk, "b");
+            yield_now().await;
+            assert_eq!(next(&mut commands).unwrap(), "b", "another turn begins as the first did");
+        });
+    }
+
+    #[tokio::test]
+    async fn who_publishes_after_the_end_is_told() {
+        let (desk, commands) = desk();
+        drop(commands);
+        assert!(publish(&desk, "a").await.is_err());
+        assert_eq!((desk.load().commands(), desk.load().bytes()), (0, 0));
     }
 }

@@ -6,6 +6,8 @@
 //! session's own node answers. That node does not hand it on: what it does not know is unknown.
 
 mod carried;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod piece;
 mod serve;
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::broker::NodeId;
 /// What one part holds. Brokers take a megabyte, and the part has a head.
 const PART_BYTES_MAX: usize = 512 << 10;
 
+/// What may be begun at a time; more is only of nodes that begin and do not go on.
+const BEGUN_MAX: usize = 20_000;
+
 /// How long the rest of something may take. Its parts are sent together.
 const REST_MS: u64 = 10_000;
 
@@ -77,7 +80,8 @@ impl Joiner {
             if part.len() == of {
                 return (of <= self.whole_bytes_max).then_some(part);
             }
-            if of > self.whole_bytes_max {
+            self.make_room(part.len(), now_ms);
+            if of > self.whole_bytes_max || self.begun.len() >= BEGUN_MAX {
                 return None;
             }
             self.begun.insert(key, Begun { of, bytes: BytesMut::new(), since_ms: now_ms });
@@ -99,6 +103,13 @@ impl Joiner {
         self.begun.remove(&key).map(|begun| begun.bytes.freeze())
     }
 
+    /// What it holds of all that is not whole.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn held_bytes(&self) -> usize {
+        assert_eq!(self.bytes, self.begun.values().map(|begun| begun.bytes.len()).sum::<usize>());
+        self.bytes
+    }
+
     /// Forgets what a node has begun.
     pub(super) fn forget(&mut self, node: NodeId) {
         self.keep(|key, _| key.0 != node);
@@ -111,7 +122,7 @@ impl Joiner {
 
     /// What waits too long has lost a part.
     fn make_room(&mut self, bytes: usize, now_ms: u64) {
-        if self.bytes + bytes > self.bytes_max {
+        if self.bytes + bytes > self.bytes_max || self.begun.len() >= BEGUN_MAX {
             self.keep(|_, begun| now_ms.saturating_sub(begun.since_ms) < REST_MS);
         }
     }
@@ -158,6 +169,20 @@ mod tests {
             assert_eq!((joined.pop(), joined.len()), (Some(whole), 0), "{length}");
             assert_eq!((joiner.begun.len(), joiner.bytes), (0, 0));
         }
+    }
+
+    #[test]
+    fn what_is_begun_and_not_gone_on_with_is_bounded_in_number() {
+        let mut joiner = Joiner::new(8 << 20, 8 << 20);
+        let mut begin = |number: u64, now_ms| {
+            let part = Bytes::from_static(b"x");
+            joiner.join((A, Side::Request, number), (0, 2), part, now_ms);
+            joiner.begun.len()
+        };
+        let counts: Vec<_> = (0..BEGUN_MAX as u64 + 5).map(|number| begin(number, 0)).collect();
+        assert_eq!(counts.last(), Some(&BEGUN_MAX));
+        // What nobody goes on with makes room in time.
+        assert_eq!(begin(0, REST_MS), 1);
     }
 
     #[test]

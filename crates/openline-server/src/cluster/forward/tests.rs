@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::http::Request;
 use http_body_util::BodyExt as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::*;
 use crate::auth::Identity;
@@ -27,7 +27,6 @@ struct Nodes {
     way: Arc<Way>,
     /// A thread without it takes no requests any more.
     _connections: Vec<mpsc::Sender<TcpStream>>,
-    _stop: watch::Sender<bool>,
 }
 
 struct Way {
@@ -60,7 +59,6 @@ impl Neighbours for From {
 
 impl Nodes {
     async fn start(count: usize) -> Self {
-        let (stop, stopped) = watch::channel(false);
         let way = Arc::new(Way {
             nodes: Mutex::default(),
             is_cut: AtomicBool::new(false),
@@ -72,7 +70,7 @@ impl Nodes {
             let shards: Arc<[_]> = inputs.iter().map(|input| input.shard.clone()).collect();
             let mut node = for_test(shards.clone());
             let mut mounts = Mounts::default();
-            let config = node.exchange.config.clone();
+            let config = node.settings().config.clone();
             mounts.add("/engine.io/", Options::default(), &config, Arc::new(Echo));
             node.mounts = mounts;
             let forwards = Forwards::new(shards, node.exchange.clock, &config);
@@ -85,11 +83,11 @@ impl Nodes {
             let node = Arc::new(node);
             for input in inputs {
                 connections.push(input.connections.clone());
-                tokio::spawn(shard::run(input, node.clone(), stopped.clone()));
+                tokio::spawn(shard::run(input, node.clone()));
             }
             nodes.push(node);
         }
-        Self { nodes, way, _connections: connections, _stop: stop }
+        Self { nodes, way, _connections: connections }
     }
 
     fn request(
@@ -195,7 +193,7 @@ async fn a_poll_goes_on_by_way_of_another_node() {
     // The session is at home still, and where this answer left it.
     let (status, body) = nodes.get(0, &target).await;
     assert!(status == 200 && body.contains(r#"{"messages":[],"#), "{status} {body}");
-    let sessions: Vec<_> = nodes.nodes.iter().map(|node| node.guard.lines()).collect();
+    let sessions: Vec<_> = nodes.nodes.iter().map(|node| node.settings().guard.lines()).collect();
     assert_eq!(sessions, [1, 0, 0]);
     assert_eq!((nodes.asked(1), nodes.asked(2), nodes.served(0)), (0, 0, 0));
 }
@@ -271,7 +269,7 @@ async fn a_poll_that_is_given_up_on_another_node_ends_the_connection() {
     waiting.abort();
     tokio::time::sleep(Duration::from_millis(10)).await;
     assert_eq!(nodes.get(1, &target).await.1, UNKNOWN);
-    assert_eq!(nodes.nodes[0].guard.lines(), 0);
+    assert_eq!(nodes.nodes[0].settings().guard.lines(), 0);
 }
 
 #[tokio::test(start_paused = true)]

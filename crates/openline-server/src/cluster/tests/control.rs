@@ -97,7 +97,7 @@ async fn what_is_taken_back_is_so_on_all_nodes_and_on_those_that_start_later() {
     let [a, b] = nodes(&wire).await;
     let now = Clock::wall_seconds();
     let is_revoked = |node: &Member, user: &str| {
-        let revocations = node.server.node().verifier.revocations();
+        let revocations = &node.server.node().revocations;
         revocations.has(&Subject::User(user.into()), now, now + 10)
     };
     let mut ann = b.server.client().user("ann").await;
@@ -107,13 +107,13 @@ async fn what_is_taken_back_is_so_on_all_nodes_and_on_those_that_start_later() {
     assert!(is_revoked(&b, "ann"));
 
     for number in 0..5000 {
-        let revocations = a.server.node().verifier.revocations();
+        let revocations = &a.server.node().revocations;
         revocations.revoke(Subject::Token(number.to_string().into()), now, now + 100).unwrap();
     }
     let c = Member::start(&wire);
     pass(1000).await;
     assert!(is_revoked(&c, "ann"));
-    let revocations = c.server.node().verifier.revocations();
+    let revocations = &c.server.node().revocations;
     assert!(
         (0..5000_u32)
             .all(|n| { revocations.has(&Subject::Token(n.to_string().into()), now, now + 100) })

@@ -3,7 +3,7 @@
 use super::{errors, errors_of};
 
 /// A broken file, and the whole of what is said about it.
-const BROKEN: &[(&str, &str)] = &[
+pub(crate) const BROKEN: &[(&str, &str)] = &[
     // Names.
     (
         "[namespace.chat]\n\n  histroy_size = 5",
@@ -19,6 +19,20 @@ const BROKEN: &[(&str, &str)] = &[
     (
         "[tls]\ncert = \"a.pem\"",
         "openline.toml:2:1: unknown key \"cert\" in [tls]; did you mean \"certificate\"?",
+    ),
+    (
+        "[[tls.certificates]]\ncertificate = \"a.pem\"\nkeys = \"a.key\"",
+        "openline.toml:3:1: unknown key \"keys\" in tls.certificates; did you mean \"key\"?",
+    ),
+    (
+        "[tls]\ncertificates = [\"a.pem\"]",
+        "openline.toml:2:17: tls.certificates: this is not a list of tables, as in [{certificate = \
+         \"a.pem\", key = \"a.key\"}]",
+    ),
+    (
+        "[tls]\nacme_domains = [\"*.a.example\"]",
+        "openline.toml:2:17: tls.acme_domains: \"*.a.example\" is not a name of this server, as in \
+         \"a.example\" (not an address, and without \"*\")",
     ),
     (
         "[tls]\nlisten = \"127.0.0.1:1\"",
@@ -207,6 +221,21 @@ const CONTRADICTIONS: &[(&str, &str)] = &[
     ),
     ("tls.certificate = \"a.pem\"", "tls.certificate without tls.key; set both"),
     ("tls.key = \"a.pem\"", "tls.key without tls.certificate; set both"),
+    (
+        "[[tls.certificates]]\ncertificate = \"a.pem\"",
+        "tls.certificates[0] needs certificate and key",
+    ),
+    ("tls.acme_domains = [\"a.example\", \"A.Example\"]", "tls.acme_domains has a.example twice"),
+    (
+        "ephemeral = true\ntls.acme_domains = [\"a.example\"]",
+        "tls.acme_domains with ephemeral=true: each start would order certificates anew, which \
+         authorities allow a few times; set data_dir",
+    ),
+    (
+        "tls.acme_domains = [\"a.example\"]\ntls.acme_directory = \"http://acme.example\"",
+        "tls.acme_directory has to begin with https://",
+    ),
+    ("tls.acme_ca = \"ca.pem\"", "tls.acme_ca without tls.acme_domains; say for which names"),
     (
         "http.trusted_proxies = [\"::/0\"]",
         "http.trusted_proxies=[\"::/0\"] believes every client about its address; name the \

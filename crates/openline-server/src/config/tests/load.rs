@@ -99,12 +99,14 @@ fn what_is_set_can_be_unset_again() {
 fn files_that_the_configuration_names_are_looked_for() {
     let config = from_file(
         "[tls]\ncertificate = \"/none/a.pem\"\nkey = \"/none/b.pem\"\n\
+         [[tls.certificates]]\ncertificate = \"/none/d\"\nkey = \"/none/e\"\n\
          [auth]\nkeys = [{secret_file = \"/none/c\"}]",
     );
     let said: Vec<String> = config.unreadable_files().iter().map(ToString::to_string).collect();
-    assert_eq!(said.len(), 3);
+    assert_eq!(said.len(), 5);
     assert!(said[0].starts_with("/none/a.pem: tls.certificate cannot be opened: "), "{said:?}");
-    assert!(said[2].starts_with("/none/c: auth.keys cannot be opened: "), "{said:?}");
+    assert!(said[2].starts_with("/none/d: tls.certificates cannot be opened: "), "{said:?}");
+    assert!(said[4].starts_with("/none/c: auth.keys cannot be opened: "), "{said:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The configuration as a whole.
 
-mod broken;
+pub(crate) mod broken;
 mod documents;
 mod load;
 

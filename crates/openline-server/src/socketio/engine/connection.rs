@@ -1,8 +1,11 @@
 //! [`Connection`]: one client, whatever carries its packets, and what stands on it.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, timeout_at};
 
 use super::mounts::Mounted;
 use super::outlet::{Carrier, Outlet};
@@ -11,6 +14,10 @@ use super::{Arrival, Ended, Upper};
 use crate::connection::{Site, catch_panic};
 use crate::transport::Visitor;
 use ::http::Request;
+
+/// How long a POST waits for the polls of a client that takes less than it asks for. Then
+/// `limits.queue` decides.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client.
 pub(super) struct Connection {
@@ -32,7 +39,7 @@ impl Connection {
     ) -> Arc<Self> {
         let Site { shard, node, .. } = site;
         let client = visitor.client.clone();
-        let outlet = Arc::new(Outlet::new(&mounted.terms, (node, shard), client, carrier));
+        let outlet = Arc::new(Outlet::new(&mounted.terms(), (node, shard), client, carrier));
         begin(&outlet);
         let upper = mounted.mount.open(Arrival {
             visitor,
@@ -46,15 +53,17 @@ impl Connection {
         connection
     }
 
-    /// Does what packets of an open connection say, in their order.
+    /// Does what a POST says, packet by packet, as fast as the client takes what comes of it.
     pub(super) async fn handle(&self, packets: Vec<Packet>) {
         let mut upper = self.upper.lock().await;
+        let until = Instant::now() + PATIENCE;
         for packet in packets {
+            let _ = timeout_at(until, poll_fn(|cx| self.outlet.poll_room(cx))).await;
             self.handle_one(&mut upper, packet).await;
         }
     }
 
-    /// Does what a packet of a WebSocket says.
+    /// Does what a packet of a WebSocket says. Its line is not read while much waits for it.
     pub(super) async fn handle_packet(&self, packet: Packet) {
         let mut upper = self.upper.lock().await;
         self.handle_one(&mut upper, packet).await;

@@ -41,7 +41,7 @@ pub(super) fn check<B>(
             }
             let connection = node.engine.find(sid).filter(|connection| {
                 // One of another path is none here.
-                Arc::ptr_eq(&connection.outlet.terms, &mounted.terms)
+                connection.outlet.terms.is_kin(&mounted.terms())
             });
             let connection = connection.ok_or(Refusal::SessionUnknown)?;
             let is_polling = matches!(connection.outlet.state().carrier, Carrier::Polling(_));

@@ -18,6 +18,8 @@ mod batch;
 mod connection;
 mod connections;
 mod entry;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod heartbeats;
 mod mounts;
 mod outlet;
@@ -105,7 +107,7 @@ pub(crate) struct Arrival {
 }
 
 /// How the connections of a path are kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     /// How long after an answer to a ping the next one is sent. Default: 25 s.
     pub(crate) ping_interval: Duration,

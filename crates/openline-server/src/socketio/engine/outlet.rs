@@ -154,6 +154,19 @@ impl Outlet {
         }
     }
 
+    /// Whether it has ended, from whichever side.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.state().ended.is_some()
+    }
+
+    /// Bytes that wait for a WebSocket's client and that nobody else holds.
+    pub(crate) fn own_bytes(&self) -> usize {
+        match &self.state().carrier {
+            Carrier::Polling(_) => 0,
+            Carrier::WebSocket(sender) => sender.own_bytes(),
+        }
+    }
+
     /// Whether a message that is sent now leaves at once: what may be lost is sent only then.
     pub(crate) fn is_writable(&self) -> bool {
         let state = self.state();

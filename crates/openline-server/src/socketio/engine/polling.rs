@@ -47,13 +47,13 @@ pub(crate) async fn handle(
     request: Request<Body>,
 ) -> Response<Body> {
     let node = site.node.clone();
-    let cors = node.guard.cors(&request);
-    if let Some(answer) = node.guard.preflight(&request, &PREFLIGHT) {
+    let cors = node.settings().guard.cors(&request);
+    if let Some(answer) = node.settings().guard.preflight(&request, &PREFLIGHT) {
         let mut answer = answer.map_or_else(|refused| refuse(&forbidden(refused)), empty);
         allow_what_is_asked(request.headers(), answer.headers_mut());
         return answer;
     }
-    let answered = match node.guard.check_origin(&request) {
+    let answered = match node.settings().guard.check_origin(&request) {
         Err(refused) => Err(forbidden(refused)),
         Ok(()) => catch_panic(serve(site, mounted, request)).await.unwrap_or_else(|_| {
             node.metrics.panicked();
@@ -90,7 +90,7 @@ async fn serve(
             _ => Err(Refusal::BadRequest.into()),
         },
         Wanted::Elsewhere(home) => {
-            elsewhere(&site, &mounted.terms.options, request, body, &home).await
+            elsewhere(&site, &mounted.terms().options, request, body, &home).await
         }
     }
 }
@@ -128,11 +128,11 @@ async fn begin(
 ) -> Result<Response<Body>, Rejection> {
     let Site { peer, node, .. } = site;
     let visitor = enter_as(node, &request, *peer, Kind::New, "http").await.map_err(forbidden)?;
-    let terms = &mounted.terms;
+    let terms = mounted.terms();
     let now_ms = node.exchange.clock.now_ms();
     let carrier = Carrier::Polling(Box::new(Polling::new(terms.queue_bytes, now_ms)));
     let connection = Connection::open(mounted, site, visitor, request, carrier, |_| {});
-    Ok(text(open_packet(connection.outlet.sid, r#""websocket""#, &terms.options)))
+    Ok(text(open_packet(connection.outlet.sid, r#""websocket""#, &connection.outlet.terms.options)))
 }
 
 async fn poll(connection: Arc<Connection>) -> Result<Response<Body>, Refusal> {
@@ -192,22 +192,31 @@ async fn post(connection: Arc<Connection>, body: Body) -> Result<Response<Body>,
     };
     poster.is_received = true;
     // In a task: a client that goes away does not stop what it has asked for half way.
-    let handled = tokio::spawn(async move {
-        let connection = &poster.connection;
-        let closes = packets.contains(&Packet::Close);
-        if closes {
-            connection.outlet.await_poll().await;
-        }
-        if catch_panic(connection.handle(packets)).await.is_err() {
-            connection.outlet.panicked();
-            return false;
-        }
-        closes || connection.outlet.ended() != Some(Ended::ParseError)
-    });
-    match handled.await {
-        Ok(true) => Ok(text("ok")),
-        Ok(false) | Err(_) => Err(Refusal::BadRequest.into()),
+    let handled = tokio::spawn(work(poster.connection.clone(), packets));
+    tokio::select! {
+        biased;
+        handled = handled => match handled {
+            Ok(true) => Ok(text("ok")),
+            Ok(false) | Err(_) => Err(Refusal::BadRequest.into()),
+        },
+        () = poll_fn(|cx| outlet.poll_answer_early(cx)) => Ok(text("ok")),
     }
+}
+
+/// Does what a POST asks for; false if it asked for what is none.
+async fn work(connection: Arc<Connection>, packets: Vec<Packet>) -> bool {
+    let outlet = &connection.outlet;
+    let closes = packets.contains(&Packet::Close);
+    if closes {
+        outlet.await_poll().await;
+    }
+    let handled = catch_panic(connection.handle(packets)).await;
+    outlet.post_done();
+    if handled.is_err() {
+        outlet.panicked();
+        return false;
+    }
+    closes || outlet.ended() != Some(Ended::ParseError)
 }
 
 /// A POST under way. One whose body does not arrive ends the connection: what was in it is lost.
@@ -307,6 +316,30 @@ impl Outlet {
             if !is_received {
                 self.end(Ended::TransportError);
             }
+        }
+    }
+
+    /// Waits until polls have made room for what comes of a POST.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        match (state.ended, &mut state.carrier) {
+            (None, Carrier::Polling(polling)) => polling.poll_room(cx),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Waits until a POST is to be answered before it is done with.
+    fn poll_answer_early(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.state().carrier {
+            Carrier::Polling(polling) => polling.poll_answer_early(cx),
+            // The client has changed over, for which it had to know that its POST is there.
+            Carrier::WebSocket(_) => Poll::Ready(()),
+        }
+    }
+
+    fn post_done(&self) {
+        if let Carrier::Polling(polling) = &mut self.state().carrier {
+            polling.post_done();
         }
     }
 

@@ -20,6 +20,7 @@ pub(super) struct Polling {
     bytes_max: usize,
     poll: Attendance,
     is_posting: bool,
+    post: Post,
     probe: Option<Probe>,
     /// When the client last sent something.
     pub(super) heard_ms: u64,
@@ -31,6 +32,17 @@ enum Attendance {
     Absent,
     /// With whom to wake when something comes, once it waits.
     Present(Option<Waker>),
+}
+
+/// How it stands with what a POST brought: it is worked on while there is room for what comes of it.
+#[derive(Default)]
+struct Post {
+    /// Who works on it and waits for room.
+    worker: Option<Waker>,
+    /// Who answers it.
+    answerer: Option<Waker>,
+    /// It was answered, and is worked on still.
+    is_answered: bool,
 }
 
 /// A WebSocket that may come to carry the connection.
@@ -47,6 +59,7 @@ impl Polling {
             bytes_max,
             poll: Attendance::Absent,
             is_posting: false,
+            post: Post::default(),
             probe: None,
             heard_ms: now_ms,
             lingers_until: None,
@@ -139,6 +152,7 @@ impl Polling {
             count += 1;
         }
         self.bytes -= bytes;
+        self.wake_post();
         let letters = self.letters.drain(..count).collect();
         if self.letters.is_empty() {
             // A burst's memory is not kept for the next.
@@ -161,6 +175,41 @@ impl Polling {
         self.heard_ms = now_ms;
     }
 
+    /// Waits until polls have taken half of what may wait.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.bytes <= self.bytes_max / 2 {
+            return Poll::Ready(());
+        }
+        self.post.worker = Some(cx.waker().clone());
+        if let Some(answerer) = self.post.answerer.take() {
+            answerer.wake();
+        }
+        Poll::Pending
+    }
+
+    /// Waits until a POST is to be answered before it is done with. A client that changes over polls
+    /// again only when its POST is answered, which waits for room, which a poll would make. One such
+    /// is enough: the next waits.
+    pub(super) fn poll_answer_early(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_probed() && self.post.worker.is_some() && !self.post.is_answered {
+            self.post.is_answered = true;
+            return Poll::Ready(());
+        }
+        self.post.answerer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// What a POST brought is done with.
+    pub(super) fn post_done(&mut self) {
+        self.post.is_answered = false;
+        self.wake_post();
+    }
+
+    fn wake_post(&mut self) {
+        let Post { worker, answerer, .. } = &mut self.post;
+        [worker.take(), answerer.take()].into_iter().flatten().for_each(Waker::wake);
+    }
+
     /// A WebSocket comes that may take over; false if another is tried out.
     pub(super) fn try_out(&mut self, sender: &Sender) -> bool {
         let begins = self.probe.is_none();
@@ -175,6 +224,7 @@ impl Polling {
         if let Some(probe) = &mut self.probe {
             probe.is_answered = true;
         }
+        self.wake_post();
         self.wake();
     }
 
@@ -190,6 +240,7 @@ impl Polling {
     /// What waits goes another way from here on, and the poll that is there learns of it.
     pub(super) fn hand_over(&mut self) -> VecDeque<Letter> {
         self.probe = None;
+        self.wake_post();
         self.wake();
         self.bytes = 0;
         std::mem::take(&mut self.letters)
@@ -205,6 +256,7 @@ impl Polling {
             let _ = probe.sender.close(openline_protocol::close::NORMAL, "");
         }
         self.lingers_until = lingers_until;
+        self.wake_post();
         self.wake();
     }
 

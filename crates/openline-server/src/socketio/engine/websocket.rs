@@ -54,7 +54,7 @@ pub(crate) async fn enter<B>(
 impl Guest {
     /// The settings of its line.
     pub(crate) fn config(&self) -> Arc<Config> {
-        self.mounted.terms.line.clone()
+        self.mounted.terms().line.clone()
     }
 
     /// Serves an open line in a task of its own, which is as small as it can be.
@@ -62,7 +62,7 @@ impl Guest {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (reader, sender) = ws.split_with(site.node.queue_options.clone());
+        let (reader, sender) = ws.split_with(site.node.settings().queue_options.clone());
         match self.errand {
             Errand::Begin(begun) => {
                 let (visitor, request) = *begun;

@@ -10,10 +10,8 @@ use openline_ws::proto::{Connection, Role, Timestamp};
 use openline_ws::{Config, WebSocket};
 use serde_json::{Value, json};
 use tokio::io::DuplexStream;
-use tokio::sync::watch;
 
 use super::bytes;
-use crate::guard::Kind;
 use crate::node::{self, Node};
 use crate::shard::{self, Shard};
 use crate::transport::{enter, websocket};
@@ -26,7 +24,7 @@ async fn line(node: &Arc<Node>, shard: &Arc<Shard>) -> WebSocket<DuplexStream> {
     let ws = WebSocket::from_parts(server, connection(Role::Server), Agreed::default(), Vec::new());
     let request = Request::builder().uri("/ws").body(()).unwrap();
     let address = IpAddr::from([127, 0, 0, 1]);
-    let visitor = enter(node, &request, address, Kind::New).await.ok().unwrap();
+    let visitor = enter(node, &request, address).await.ok().unwrap();
     websocket::spawn(ws, visitor, shard.clone(), node.clone());
     WebSocket::from_parts(client, connection(Role::Client), Agreed::default(), Vec::new())
 }
@@ -50,8 +48,7 @@ async fn other_lines_talk_on_while_the_disk_is_stuck() {
     // A shard to which no connections can come any more stops.
     let _connections = input.connections.clone();
     let node = Arc::new(node::for_test([shard.clone()].into()));
-    let stop = watch::Sender::new(false);
-    tokio::spawn(shard::run(input, node.clone(), stop.subscribe()));
+    tokio::spawn(shard::run(input, node.clone()));
     let mut sender = line(&node, &shard).await;
     let mut other = line(&node, &shard).await;
     let begun = ask(&mut sender, json!({ "type": "upload", "id": 1, "name": "a" })).await;

@@ -1,6 +1,6 @@
 //! What a server finds that starts again.
 
-use openline_protocol::ErrorCode::NotFound;
+use openline_protocol::ErrorCode::{NotFound, ShuttingDown};
 
 use super::{HOUR, Place, ann, bytes, file, keyed, sha256, told};
 use crate::uploads::{Options, Uploads};
@@ -24,6 +24,28 @@ async fn an_unfinished_file_goes_on_where_it_ended() {
     let place = place.restart();
     assert_eq!(place.uploads.file(&id), Some(file));
     assert_eq!(place.uploads.counters().unwrap().bytes, 600_000);
+}
+
+/// As when another process takes the folder over, and then does not.
+#[tokio::test]
+async fn what_comes_while_the_folder_is_another_ones_is_sent_again() {
+    let place = Place::new();
+    let data = bytes(300_000);
+    let id = place.begin(keyed("a", "k")).await.unwrap().upload;
+    place.put(&id, 0, &data[..100_000]).await.unwrap();
+    place.uploads.pause();
+    let refused = place.put(&id, 100_000, &data[100_000..200_000]).await.unwrap_err();
+    assert_eq!(refused.code, ShuttingDown);
+    assert_eq!(place.begin(file("b")).await.unwrap_err().code, ShuttingDown);
+    let other = Uploads::open(place.options.clone(), Clock::start(), Log::quiet()).unwrap();
+    assert_eq!(other.resume(&id).unwrap().offset, 100_000);
+    drop(other);
+    place.uploads.go_on();
+    assert_eq!(place.begin(keyed("a", "k")).await.unwrap().offset, 100_000);
+    place.put(&id, 100_000, &data[100_000..]).await.unwrap();
+    let file = place.complete_with(&id, Some(sha256(&data))).await.unwrap();
+    assert_eq!(place.content(&file), data);
+    assert_eq!(place.uploads.counters().unwrap().open, 0);
 }
 
 #[tokio::test]

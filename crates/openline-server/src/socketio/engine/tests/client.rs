@@ -81,6 +81,11 @@ pub(super) async fn ask(
     read(&mut send(address, method, path, headers, body).await).await
 }
 
+/// Packets in one POST, of which comes more than half of what may wait for a client.
+pub(super) fn much() -> Vec<String> {
+    (0..8).map(|number| format!("4{}", number.to_string().repeat(100_000))).collect()
+}
+
 /// A client over polling.
 pub(super) struct Poller {
     pub(super) address: SocketAddr,

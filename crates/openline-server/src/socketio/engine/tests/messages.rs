@@ -6,7 +6,7 @@ use openline_ws::Message as Frame;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::client::{Line, Poller, ask, read, send};
+use super::client::{Line, Poller, ask, much, read, send};
 use super::{Ended, TestServer};
 
 #[tokio::test]
@@ -204,4 +204,26 @@ async fn a_client_that_does_not_read_is_cut_off() {
     assert_eq!(client.packets().await, ["1"]);
     let answer = ask(server.address, "GET", &client.path(), "", b"").await;
     assert_eq!(answer.code(), 1);
+}
+
+#[tokio::test]
+async fn a_post_waits_for_a_client_that_polls_less_than_it_asks() {
+    let server = TestServer::start();
+    let client = Poller::open(&server).await;
+    let body = much().join("\x1e");
+    let asked = async {
+        for _ in 0..3 {
+            client.say(&body).await;
+        }
+    };
+    let polled = async {
+        let mut came = Vec::new();
+        while came.len() < 3 * much().len() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            came.extend(client.packets().await);
+        }
+        came
+    };
+    let ((), came) = tokio::join!(asked, polled);
+    assert!(came.chunks(much().len()).all(|part| part == much()), "each once, and in order");
 }

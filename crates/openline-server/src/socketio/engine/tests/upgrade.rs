@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::client::{Line, Poller, read};
+use super::client::{Line, Poller, much, read, send};
 use super::{Ended, Options, TestServer};
 use crate::config::Config;
 
@@ -63,7 +63,7 @@ async fn a_second_websocket_is_closed_and_does_no_harm() {
 
 #[tokio::test]
 async fn polls_go_on_when_a_websocket_fails() {
-    let options = Options { upgrade_timeout: Duration::from_millis(200), ..Options::default() };
+    let options = Options { upgrade_timeout: Duration::from_secs(1), ..Options::default() };
     let server = TestServer::with(options, Config::default());
     let client = Poller::open(&server).await;
     for first in ["2", "abc", "4a", "3", "5"] {
@@ -126,6 +126,28 @@ async fn nothing_is_lost_or_overtaken() {
         let expected: Vec<String> = (0..sent).map(|number| format!("4{number}")).collect();
         assert_eq!(came, expected, "round {round}");
     }
+}
+
+/// Clients poll no more from the answer to their probe on, until they have changed over, for which
+/// they wait for the answer to their POST.
+#[tokio::test]
+async fn a_post_that_waits_for_polls_does_not_keep_a_client_from_changing_over() {
+    let server = TestServer::start();
+    let client = Poller::open(&server).await;
+    // With what comes of this, there is no room for all that comes of the next.
+    client.say(&much()[..5].join("\x1e")).await;
+    let mut line = client.probed().await;
+    client.say(&much().join("\x1e")).await;
+    // The next one waits for the first, and is let go by the change.
+    let path = client.path();
+    let mut second = send(client.address, "POST", &path, "", b"4last").await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    line.say("5").await;
+    for packet in much().into_iter().take(5).chain(much()) {
+        assert!(line.next().await == packet, "each comes once, and in order");
+    }
+    assert_eq!(line.next().await, "4last");
+    assert_eq!(read(&mut second).await.body, "ok");
 }
 
 #[tokio::test]
