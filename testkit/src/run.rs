@@ -130,6 +130,10 @@ async fn make(
 const CONFIG: &str = r#"
 [auth]
 anonymous = true
+[drain]
+delay = "0s"
+duration = "100ms"
+notice = "100ms"
 [limits]
 admission = "off"
 connections_per_ip = 0
@@ -138,6 +142,8 @@ commands = "off"
 publish = "off"
 publish_user = "off"
 subscribe = "off"
+[upgrade]
+duration = "2s"
 [namespace.default]
 publish = "anyone"
 presence_push = false

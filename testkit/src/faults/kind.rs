@@ -15,6 +15,10 @@ pub enum Kind {
     Pause,
     /// A node is told to end (`SIGTERM`), and started again.
     Drain,
+    /// Another process takes over from a node's.
+    Upgrade,
+    /// Another process begins to take over from a node's, and is killed (`kill -9`).
+    UpgradeKill,
     /// A node is killed, and started again on an older copy of its data.
     Rollback,
     /// The disk with a node's data is full, and has space again.
@@ -75,6 +79,8 @@ const TABLE: &[Row] = &[
     (Kind::Kill, "kill", Place::Node, EVERY, 200..4000),
     (Kind::Pause, "pause", Place::Node, EVERY, 500..8000),
     (Kind::Drain, "drain", Place::Node, EVERY, 1000..5000),
+    (Kind::Upgrade, "upgrade", Place::Node, EVERY, 1000..4000),
+    (Kind::UpgradeKill, "upgrade-kill", Place::Node, EVERY, 10..600),
     (Kind::Rollback, "rollback", Place::Node, &[Embedded], 1000..4000),
     (Kind::DiskFull, "disk-full", Place::Node, &[Embedded], 1000..4000),
     (Kind::ClockJump, "clock-jump", Place::Node, EVERY, 2000..6000),

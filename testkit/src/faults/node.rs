@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::Options;
 use super::broker_server::{BrokerServer, copy_of_a_moment, put_back};
 use super::clock::FalseClock;
@@ -18,6 +20,12 @@ use crate::seed::Seed;
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Of a node that was asked to end and has had its time.
 const END_TIMEOUT: Duration = Duration::from_millis(300);
+/// Of a node from which another process takes over: it closes its lines first.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The exit code of a process that was to take over, and left everything to the one that runs.
+const TOOK_NOTHING_OVER: i32 = 75;
+/// A node that was taken over from is not ready any more after this.
+const DRAIN_BEGINS: Duration = Duration::from_millis(300);
 /// Room for the reserve that the server leaves free, and some more.
 const DISK_MEBIBYTES: u32 = 256;
 
@@ -31,6 +39,8 @@ pub(super) struct Surroundings {
 /// A node. Fields are dropped in their order: the process first.
 pub(super) struct Node {
     program: Program,
+    /// What takes over from it, until it has.
+    successor: Option<Program>,
     listen: SocketAddr,
     /// Between clients and it.
     pub(super) front: Proxy,
@@ -97,7 +107,9 @@ impl Node {
         ]);
         let program = Program::new(&name, command, place(".log")).with_environment(environment);
         let copy = place("-copy");
-        let mut this = Self { program, listen, front, link, clock, disk, network, data, copy };
+        let successor = None;
+        let mut this =
+            Self { program, successor, listen, front, link, clock, disk, network, data, copy };
         this.program.start()?;
         this.wait().await?;
         Ok(this)
@@ -113,6 +125,41 @@ impl Node {
 
     pub(super) async fn go_on(&self) -> Result<(), String> {
         self.program.go_on().await
+    }
+
+    /// Starts another process that takes over, and does not wait for that.
+    pub(super) fn begin_upgrade(&mut self) -> Result<(), String> {
+        let mut successor = self.program.again();
+        successor.start_with(&["--takeover"])?;
+        self.successor = Some(successor);
+        Ok(())
+    }
+
+    /// Waits until the other process is the only one, or has found that it cannot take over, because
+    /// its broker is away say.
+    pub(super) async fn end_upgrade(&mut self) -> Result<(), String> {
+        let Some(mut successor) = self.successor.take() else { return Ok(()) };
+        let ended = tokio::select! {
+            _ = self.program.code() => true,
+            Some(TOOK_NOTHING_OVER) = successor.code() => return Ok(()),
+            () = sleep(UPGRADE_TIMEOUT) => false,
+        };
+        if !ended {
+            return Err("no other process took over; see the node's log".to_owned());
+        }
+        self.program = successor;
+        Ok(())
+    }
+
+    /// Kills the other process. If that had taken over already the node is dead, and started again.
+    pub(super) async fn break_off_upgrade(&mut self) -> Result<(), String> {
+        let Some(mut successor) = self.successor.take() else { return Ok(()) };
+        successor.kill().await;
+        if self.program.ends_within(DRAIN_BEGINS).await || !is_ready(self.listen).await {
+            self.kill().await;
+            self.program.start()?;
+        }
+        Ok(())
     }
 
     /// Tells it to end, and does not wait for that.
@@ -143,6 +190,12 @@ impl Node {
         self.kill().await;
         put_back(&self.data, &self.copy)?;
         self.program.start()
+    }
+
+    /// The number of its process, if it runs.
+    #[cfg(test)]
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.program.pid()
     }
 
     /// Waits until it is ready.

@@ -32,14 +32,26 @@ impl Program {
         self
     }
 
+    /// The same program, not started yet.
+    pub(super) fn again(&self) -> Self {
+        let this = Self::new(&self.name, self.command.clone(), self.log.clone());
+        this.with_environment(self.environment.clone())
+    }
+
     /// Starts it. What it writes goes behind what its log holds.
     pub(super) fn start(&mut self) -> Result<(), String> {
+        self.start_with(&[])
+    }
+
+    /// Starts it with these arguments besides, this time.
+    pub(super) fn start_with(&mut self, arguments: &[&str]) -> Result<(), String> {
         let wrong = |error: std::io::Error| format!("{}: {error}", self.name);
         let log = File::options().create(true).append(true).open(&self.log).map_err(wrong)?;
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL", "--"])
             .args(&self.command)
+            .args(arguments)
             .envs(self.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(wrong)?)
@@ -77,6 +89,22 @@ impl Program {
             let _ = timeout(patience, child.wait()).await;
         }
         self.kill().await;
+    }
+
+    /// Whether it ends by itself in this time.
+    pub(super) async fn ends_within(&mut self, patience: Duration) -> bool {
+        match &mut self.child {
+            Some(child) => timeout(patience, child.wait()).await.is_ok(),
+            None => true,
+        }
+    }
+
+    /// Waits until it has ended by itself; with which code.
+    pub(super) async fn code(&mut self) -> Option<i32> {
+        match &mut self.child {
+            Some(child) => child.wait().await.ok()?.code(),
+            None => None,
+        }
     }
 
     /// Has it stand still.

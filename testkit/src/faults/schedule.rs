@@ -80,8 +80,12 @@ fn one(seed: &mut Seed, kinds: &[Kind], nodes: usize, period_ms: u64) -> Planned
 fn excludes(one: &Planned, other: &Planned) -> bool {
     one.target == other.target
         // A node that is drained tells its clients so; without a way to them it waits in vain.
-        || (one.kind.place() == Place::Network && other.kind == Kind::Drain)
-        || (one.kind == Kind::Drain && other.kind.place() == Place::Network)
+        || (one.kind.place() == Place::Network && drains(other.kind))
+        || (drains(one.kind) && other.kind.place() == Place::Network)
+}
+
+fn drains(kind: Kind) -> bool {
+    matches!(kind, Kind::Drain | Kind::Upgrade | Kind::UpgradeKill)
 }
 
 #[cfg(test)]

@@ -165,6 +165,7 @@ impl Stage {
             Kind::Kill => node.kill().await,
             Kind::Pause => node.pause().await?,
             Kind::Drain => node.ask_to_end().await?,
+            Kind::Upgrade | Kind::UpgradeKill => node.begin_upgrade()?,
             Kind::Rollback => node.take_copy().await?,
             Kind::DiskFull => node.disk.as_ref().map_or(Ok(()), |disk| disk.fill())?,
             Kind::ClockJump => {
@@ -182,6 +183,8 @@ impl Stage {
             Kind::Kill => node.revive().map(|_| ()),
             Kind::Pause => node.go_on().await,
             Kind::Drain => node.replace().await,
+            Kind::Upgrade => node.end_upgrade().await,
+            Kind::UpgradeKill => node.break_off_upgrade().await,
             Kind::Rollback => node.roll_back().await,
             Kind::DiskFull => {
                 node.disk.iter().for_each(|disk| disk.free());

@@ -131,6 +131,34 @@ async fn a_drained_node_is_not_ready_and_is_replaced() {
 
 #[tokio::test]
 #[ignore = "needs the openline program"]
+async fn a_node_is_taken_over_from_and_another_process_has_what_it_had() {
+    let mut trial = Trial::new(Kind::Upgrade).await;
+    assert!(trial.publish("before").await);
+    let before = trial.stage.nodes[0].pid();
+    trial.begin().await;
+    trial.end().await;
+    assert_ne!(trial.stage.nodes[0].pid(), before);
+    assert!(trial.publish("after").await);
+    let history = trial.history().await;
+    assert!(history.contains("before") && history.contains("after"), "{history}");
+}
+
+#[tokio::test]
+#[ignore = "needs the openline program"]
+async fn a_node_goes_on_when_the_process_that_takes_over_is_killed() {
+    for wait_ms in [0, 20, 50, 100, 200, 1000] {
+        let mut trial = Trial::new(Kind::UpgradeKill).await;
+        assert!(trial.publish("before").await, "{wait_ms} ms");
+        trial.begin().await;
+        sleep(Duration::from_millis(wait_ms)).await;
+        trial.end().await;
+        assert!(trial.publish("after").await, "{wait_ms} ms");
+        assert!(trial.history().await.contains("before"), "{wait_ms} ms");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the openline program"]
 async fn a_node_that_is_rolled_back_has_forgotten_what_came_last() {
     let mut trial = Trial::new(Kind::Rollback).await;
     assert!(trial.publish("before").await);

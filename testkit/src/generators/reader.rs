@@ -214,8 +214,9 @@ impl Reader {
 
     fn subscribed(&mut self, channel: &str, position: Option<String>, recovered: Option<bool>) {
         let state = self.states.insert(channel.to_owned(), State::Subscribed);
+        // One that was made up is not where it stands; what is said next tells where that is.
         let asked = match state {
-            Some(State::Asked(_, asked, _)) => asked,
+            Some(State::Asked(From::Own | From::Older, asked, _)) => asked,
             _ => None,
         };
         let goes_on = recovered == Some(true) || position.is_none();
