@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -60,7 +61,17 @@ class Program:
     the test and nothing is left in the tree.
     """
 
-    def __init__(self, argv: list[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+    ends_by = signal.SIGTERM
+
+    def __init__(
+        self,
+        argv: list[str],
+        folder: Path,
+        environment: dict[str, str] | None = None,
+        pass_fds: tuple[int, ...] = (),
+        is_told: bool = False,
+    ) -> None:
+        """With `is_told` it can be told things on its standard input: see `tell`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.name = Path(argv[0]).name
         self.output = ""
@@ -70,10 +81,11 @@ class Program:
                 argv,
                 cwd=folder,
                 env=os.environ | (environment or {}),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if is_told else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
         except OSError as error:
             raise Missing(f"cannot start {argv[0]}: {error.strerror}") from error
@@ -106,6 +118,11 @@ class Program:
                 self._changed.wait(min(left, 0.2))
         return match
 
+    def tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n".encode())
+        self._process.stdin.flush()
+
     def wait_for_port(self, port: int, seconds: float = 15) -> None:
         """Waits until the program accepts connections."""
         deadline = time.monotonic() + seconds
@@ -125,7 +142,7 @@ class Program:
         return code
 
     def stop(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number in (self.ends_by, signal.SIGKILL):
             try:
                 os.killpg(self.pid, number)
             except ProcessLookupError:
@@ -148,8 +165,12 @@ class Program:
 class Server(Program):
     """`openline serve`, on a port that the system chooses or on this one."""
 
-    def __init__(self, binary: str, folder: Path, *flags: str, port: int = 0) -> None:
-        super().__init__([binary, "serve", "--listen", f"127.0.0.1:{port}", "--threads", "1", *flags], folder)
+    # SIGTERM begins a drain, which takes its time with a configuration file.
+    ends_by = signal.SIGINT
+
+    def __init__(self, binary: str, folder: Path, *flags: str, port: int = 0, threads: int = 1) -> None:
+        argv = [binary, "serve", "--listen", f"127.0.0.1:{port}", "--threads", str(threads), *flags]
+        super().__init__(argv, folder)
         try:
             match = self.wait_for(LISTENING)
         except BaseException:
@@ -258,6 +279,60 @@ http {{
 """)
         super().__init__([find("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(configuration)], folder)
         self.wait_for_port(self.port)
+
+
+class Pebble(Program):
+    """An authority for ACME that forgets everything, which looks at names on `tls_port` of this machine.
+
+    Its own names come from a DNS server that says 127.0.0.1 for each, unless it is told otherwise. What it
+    issues is good for `seconds`.
+    """
+
+    def __init__(self, folder: Path, tls_port: int, certificate: Path, key: Path, seconds: int = 3600) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        names, self.names_management, api, management = (free_port() for _ in range(4))
+        self.directory = f"https://127.0.0.1:{api}/dir"
+        self.management = f"https://127.0.0.1:{management}"
+        configuration = folder / "pebble.json"
+        settings = {
+            "listenAddress": f"127.0.0.1:{api}",
+            "managementListenAddress": f"127.0.0.1:{management}",
+            "certificate": str(certificate),
+            "privateKey": str(key),
+            "httpPort": free_port(),
+            "tlsPort": tls_port,
+            "ocspResponderURL": "",
+            "externalAccountBindingRequired": False,
+            "certificateValidityPeriod": seconds,
+        }
+        configuration.write_text(json.dumps({"pebble": settings}))
+        off = ["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""]
+        dns = ["-dns01", f"127.0.0.1:{names}", "-management", f"127.0.0.1:{self.names_management}"]
+        self.dns = Program([find("pebble-challtestsrv"), *dns, *off], folder)
+        # Each order is looked at anew, and at once.
+        environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"}
+        argv = [find("pebble"), "-config", str(configuration), "-dnsserver", f"127.0.0.1:{names}"]
+        super().__init__(argv, folder, environment)
+        try:
+            self.dns.wait_for_port(self.names_management)
+            self.wait_for_port(api)
+        except BaseException:
+            self.stop()
+            raise
+
+    def leads_to(self, name: str, address: str) -> None:
+        """From now on the name is this address."""
+        told = json.dumps({"host": f"{name}.", "addresses": [address]}).encode()
+        urlopen(f"http://127.0.0.1:{self.names_management}/add-a", told, 5).close()
+
+    def root(self, trusted: ssl.SSLContext) -> str:
+        """What vouches for all that it issues."""
+        with urlopen(f"{self.management}/roots/0", timeout=5, context=trusted) as answer:
+            return answer.read().decode()
+
+    def stop(self) -> None:
+        self.dns.stop()
+        super().stop()
 
 
 class BrokerServer:

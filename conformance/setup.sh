@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what conformance/ needs: Python peers and the Autobahn runner into
 # .work/venv, JavaScript peers into conformance/node/node_modules, and Chromium, Xvfb,
-# nginx, HAProxy, Redis, NATS and faketime from Debian. Run it again at any time: what is there stays.
+# nginx, HAProxy, Caddy, Redis, NATS, pebble, faketime, Prometheus, systemd, mandoc and two shells
+# from Debian. Run it again at any time: what is there stays.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,10 +28,14 @@ if ! fresh "$here/node/package-lock.json" "$here/node/node_modules/installed.jso
 fi
 
 missing=
-for program in chromium Xvfb nginx haproxy redis-server nats-server faketime; do
+for program in chromium Xvfb nginx haproxy caddy redis-server nats-server pebble faketime promtool systemd-analyze mandoc zsh fish; do
     PATH=$PATH:/usr/sbin command -v "$program" >/dev/null ||
-        # Debian writes the names of its packages small.
-        missing="$missing $(echo "$program" | tr '[:upper:]' '[:lower:]')"
+        case $program in
+            promtool) missing="$missing prometheus" ;;
+            systemd-analyze) missing="$missing systemd" ;;
+            # Debian writes the names of its packages small.
+            *) missing="$missing $(echo "$program" | tr '[:upper:]' '[:lower:]')" ;;
+        esac
 done
 if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -149,7 +149,8 @@ async function cursors(ann, bob) {
   for (let press = 0; press < 5; press += 1) await ann.keyboard.press("ArrowRight");
   const place = () =>
     bob.locator("#area .cursor").evaluateAll((all) =>
-      all.map((one) => ({ name: one.textContent, x: new DOMMatrix(getComputedStyle(one).transform).e / one.closest("#area").clientWidth })),
+      // One may be taken away between being found and being looked at.
+      all.filter((one) => one.isConnected).map((one) => ({ name: one.textContent, x: new DOMMatrix(getComputedStyle(one).transform).e / one.closest("#area").clientWidth })),
     );
   const byKey = await settled(place, ([one]) => one?.x > 0.62);
   const area = await ann.locator("#area").boundingBox();

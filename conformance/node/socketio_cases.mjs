@@ -20,7 +20,7 @@ async function runCase(run, io, url, steady, transports) {
     return socket;
   };
   try {
-    return await within(10_000, run({ open, steady, transports }));
+    return await within(25_000, run({ open, steady, transports }));
   } catch (error) {
     return { failed: String(error.stack ?? error) };
   } finally {

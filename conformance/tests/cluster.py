@@ -49,6 +49,11 @@ admission = "off"
 
 [api]
 keys = ["{key}"]
+
+[drain]
+delay = "0s"
+duration = "1s"
+notice = "3s"
 """
 
 RATES = "\n".join(f'{name} = "off"' for name in ("commands", "publish"))

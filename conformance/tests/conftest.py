@@ -19,12 +19,13 @@ from programs import NODE, HAProxy, Missing, Nginx, Program, Server, SocketIo, f
 
 
 def pytest_pyfunc_call(pyfuncitem):
-    """Runs a test that is a coroutine; longer than 30 s is a failure."""
+    """Runs a test that is a coroutine; longer than 30 s is a failure, or than half of its own timeout."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     coroutine = pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
-    asyncio.run(asyncio.wait_for(coroutine, 30))
+    own = pyfuncitem.get_closest_marker("timeout")
+    asyncio.run(asyncio.wait_for(coroutine, own.args[0] / 2 if own else 30))
     return True
 
 
