@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from harness import tokens
+from harness import certificate, tokens
 from harness.cluster import Cluster
 from harness.server import HOST, BenchError, CpuMeter, Server, cores
 from harness.subjects import LOAD, OURS, SUBJECTS
@@ -36,11 +36,12 @@ def measure(workload: Workload, entry: Entry, seconds: float, warmup: float) -> 
 
 
 def _server(entry: Entry) -> Server | Cluster:
-    command = SUBJECTS[entry.subject].command(entry.deflate and entry.subject != OURS)
+    deflate = entry.deflate and entry.subject != OURS
+    command = [*SUBJECTS[entry.subject].command(deflate, entry.tls), *entry.options.split()]
     if entry.broker:
         return Cluster(entry.broker, NODES, command)
     if not entry.users:
-        return Server(command)
+        return Server(command, certificate.files() if entry.tls else None)
     files = {"openline.toml": tokens.CONFIG, "tokens": tokens.tokens(entry.users)}
     return Server([*command, "--config", "openline.toml"], files)
 
@@ -75,8 +76,9 @@ def _measure_window(
 def _arguments(workload: Workload, entry: Entry, server: Server) -> list[str]:
     arguments = [*workload.arguments, "--lines", str(entry.lines or workload.lines)]
     arguments += _introduction(workload, entry, server)
-    if workload.mode == "fanout":
-        envelope = envelope_bytes(workload.size) if workload.door == "exchange" else 0
+    if workload.mode in ("fanout", "stream"):
+        is_ours = workload.door in ("exchange", "stream")
+        envelope = envelope_bytes(workload.size) if is_ours else 0
         arguments += workload.publishing(entry, envelope)
     if SUBJECTS[entry.subject].kind == "floor":
         arguments.append("--raw")
@@ -87,7 +89,8 @@ def _arguments(workload: Workload, entry: Entry, server: Server) -> list[str]:
 
 def _introduction(workload: Workload, entry: Entry, server: Server) -> list[str]:
     bearers = ["--bearers", str(server.path("tokens"))] if entry.users else []
-    return [*workload.hello(entry), *bearers]
+    authority = ["--ca", str(server.path("certificate.pem"))] if entry.tls else []
+    return [*workload.hello(entry), *bearers, *authority]
 
 
 @functools.cache

@@ -33,12 +33,20 @@ For Socket.IO all run the same chat: `join-room` joins and announces, `chat` goe
 room with who sent it and when. Clients use WebSocket from the start. Openline recovers
 connections, as Socket.IO does in the row *+recovery*, where each event carries its offset.
 
+Event streams are read as bytes, in which deliveries are counted; a line publishes. Over TLS all
+servers have the same certificate (P-256), and lines TLS 1.3. A line that arrives has its 101, or
+the answer to its hello, before it is cut; a server without TLS accepts it on a socket of its own.
+In `recover` a message of the table is a client that came back and got all that it missed.
+
 With several nodes the server's CPU time is that of all nodes, without the broker's, and the
 lines are so many on each node. Redis writes its append-only file, NATS keeps streams in files.
 
 In the echo tables *+batch* marks a peer whose application takes what has arrived, feeds
 the answers and flushes once. Without the mark it sends each message as it comes, as the
 libraries' READMEs do; openline, openline-ws, Bun and ws run their plain loop as well."""
+
+# The modes of the load generator in which one publishes and many get it.
+DELIVERING = ("fanout", "stream")
 
 # A workload's samples: row label to one measurement per round.
 Samples = dict[str, list[dict[str, float]]]
@@ -217,7 +225,7 @@ def _field(sample: dict[str, float], field: str) -> float:
 
 def _speed_table(workload: Workload, rows: Samples) -> str:
     heads = ["Subject", "Per CPU second", "Least – most", "Per second", "CPU", "p50 µs", "p99 µs"]
-    heads += ["Each", "Bytes"] if workload.mode == "fanout" else []
+    heads += ["Each", "Bytes"] if workload.mode in DELIVERING else []
     heads += _ratio_heads(workload)
     return _table(heads, [_speed_row(workload, label, rows) for label in _measured(workload, rows)])
 
@@ -227,7 +235,7 @@ def _speed_row(workload: Workload, label: str, rows: Samples) -> tuple[str, ...]
     speed = values("per_cpu_second")
     rivals = (_rival(label, subject, rows) for subject in _compared(workload))
     ratios = (ratio(rows, label, rival, "per_cpu_second") for rival in rivals)
-    deliveries = ("delivery_p99_us", "payload_bytes") if workload.mode == "fanout" else ()
+    deliveries = ("delivery_p99_us", "payload_bytes") if workload.mode in DELIVERING else ()
     return (
         label,
         _short(median(speed)),

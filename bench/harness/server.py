@@ -67,6 +67,20 @@ class Server:
         for name, text in self._files.items():
             self.path(name).write_text(text)
         self._log = open(self.path("log"), "w+")
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def restart(self) -> None:
+        """Kills it, and starts it again with what it has stored."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._start()
+
+    def _start(self) -> None:
         core = cores()[0]
         self._process = subprocess.Popen(
             self._command,
@@ -77,12 +91,7 @@ class Server:
             start_new_session=True,
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
-        try:
-            self._wait_until_listening()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        self._wait_until_listening()
 
     def __exit__(self, *_: object) -> None:
         try:

@@ -28,13 +28,16 @@ class Subject:
     package: str  # the name in the lock file, for the version
     note: str
 
-    def command(self, deflate: bool) -> list[str]:
+    def command(self, deflate: bool = False, tls: bool = False) -> list[str]:
+        """How it is started; with TLS, on the files of `harness.certificate`."""
         listen = ["--listen", "127.0.0.1:{port}"]
         release = ROOT / "target" / "release"
         match self.kind:
             case "server":
                 program = GIVEN or str(release / "openline")
-                return [program, "serve", *listen, "--threads", "1", "--data-dir", "data"]
+                files = "--tls-certificate certificate.pem --tls-key key.pem".split()
+                command = [program, "serve", *listen, "--threads", "1", "--data-dir", "data"]
+                return command + files * tls
             case "library":
                 return [str(release / "examples" / "echo"), *listen]
             case "node":
@@ -51,7 +54,7 @@ class Subject:
                 return [peer(self.package), *listen, "--batched"]
             case _:
                 return [peer(self.package), *listen]
-        return command + ["--deflate"] * deflate
+        return command + ["--deflate"] * deflate + ["--tls"] * tls
 
 
 def peer(package: str) -> str:
@@ -102,9 +105,21 @@ def build(subjects: list[Subject]) -> None:
         if not _installed():
             _run(["npm", "ci", "--no-audit", "--no-fund"], NODE)
     for subject in subjects:
-        program = subject.command(deflate=False)[0]
+        program = subject.command()[0]
         if shutil.which(program) is None:
             raise BenchError(f"{subject.name}: the build left no {program}")
+
+
+def build_storm() -> tuple[Path, Path]:
+    """The server and the crowd of a storm. The crowd stands beside a server that is given."""
+    if not GIVEN:
+        _run(_cargo_ours("-p", "openline"), ROOT)
+        _run(_cargo_ours("-p", "openline-client", "--example", "storm"), ROOT)
+    server = Path(GIVEN or ROOT / "target" / "release" / "openline").resolve()
+    crowd = server.parent / "examples" / "storm"
+    if missing := [path for path in (server, crowd) if not path.is_file()]:
+        raise BenchError(f"there is no {missing[0]}")
+    return server, crowd
 
 
 def _installed() -> bool:

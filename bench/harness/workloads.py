@@ -12,6 +12,11 @@ USERS = 1_000
 # The publisher, a line that stalls, and what a process has open anyway.
 DESCRIPTORS_BESIDE_LINES = 500
 
+TLS_IDLE_LINES = 5_000
+
+# What who comes back has missed, and how each publication of it is long.
+MISSED = 100
+
 LIBRARIES = ["tungstenite", "tokio-websockets", "fastwebsockets", "yawc", "sockudo"]
 ECHO = [OURS, "openline-ws", "bun", "ws", *LIBRARIES]
 NODES = 3
@@ -26,6 +31,27 @@ EXCHANGE_HELLO = """
 EXCHANGE_PUBLISH = """
 --publish {"type":"publish","channel":"news","data":"{data}"}
 --delivery {"type":"message"
+"""
+
+# An event stream gets the same deliveries; somebody else publishes.
+STREAM_PUBLISH = f"""
+{EXCHANGE_PUBLISH.strip()}
+--publisher /ws
+"""
+
+# A publication of its own channel for each line, with an answer.
+ASK = """
+--request {"type":"publish","id":{id},"channel":"load:{line}","data":"{data}"}
+--answer {"type":"published"
+"""
+
+# What a client says that has missed all that was published ahead.
+RECOVERY = f"""
+--published {MISSED}
+--publish {{"type":"publish","id":1,"channel":"news","data":"{'x' * 128}"}}
+--hello {{"type":"subscribe","channels":[{{"channel":"news","position":"{{position}}"}}]}}
+--answer {{"type":"subscribed"
+--holds "recovered":true
 """
 
 # What a Socket.IO client says and hears, of every server alike (peers/node/chat.mjs).
@@ -58,6 +84,8 @@ class Entry:
     bare: bool = False  # a peer delivers the text alone, not as many bytes as ours
     lines: int = 0  # instead of the workload's
     broker: str = ""  # several nodes on "redis" or "nats"
+    tls: bool = False
+    options: str = ""  # of our command
 
     @property
     def label(self) -> str:
@@ -86,6 +114,8 @@ class Workload:
         match self.door:
             case "echo":
                 return "/echo"
+            case "stream":
+                return "/sse?channels=news" if entry.subject == OURS else "/sse"
             case "socketio":
                 return "/socket.io/?EIO=4&transport=websocket"
         return "/ws" if entry.subject == OURS else "/chat"
@@ -93,7 +123,7 @@ class Workload:
     def hello(self, entry: Entry) -> list[str]:
         """How each line is introduced; peers of the exchange subscribe whoever comes."""
         match self.door:
-            case "echo":
+            case "echo" | "stream" | "arrival":
                 return []
             case "socketio":
                 return _arguments(SOCKETIO_HELLO)
@@ -109,6 +139,10 @@ class Workload:
         """What a publication is: for a peer, text of the length that our delivery has."""
         if self.door == "socketio":
             return [*_arguments(SOCKETIO_PUBLISH), "--size", str(self.size)]
+        if self.door == "stream" and entry.subject == OURS:
+            return [*_arguments(STREAM_PUBLISH), "--size", str(self.size)]
+        if self.door == "stream":
+            return ["--publisher", "/publish", "--size", str(envelope_bytes)]
         if entry.subject == OURS:
             return [*_arguments(EXCHANGE_PUBLISH), "--size", str(self.size)]
         return ["--size", str(self.size if entry.bare else envelope_bytes)]
@@ -294,7 +328,101 @@ CLUSTER_WORKLOADS = [
     _cluster("cluster-latency", 100, "50 publications a second", "--burst 1 --rate 50"),
 ]
 
+TLS_ENTRIES = [Entry(name, tls=True) for name in (OURS, "bun", "ws")]
+
+TLS_WORKLOADS = [
+    Workload(
+        "tls-echo-1",
+        "TLS: echo, 64 lines, 128-byte text, one message in flight per line",
+        "echo",
+        64,
+        TLS_ENTRIES,
+        "--size 128 --in-flight 1 --text".split(),
+    ),
+    Workload(
+        "tls-exchange-1000",
+        "TLS: the exchange, 128 bytes from one line to 1,000, one publication at a time",
+        "fanout",
+        1_000,
+        TLS_ENTRIES,
+        "--burst 1".split(),
+        door="exchange",
+        size=128,
+    ),
+    Workload(
+        "tls-idle-5k",
+        "TLS: 5,000 open lines that say nothing",
+        "idle",
+        TLS_IDLE_LINES,
+        TLS_ENTRIES,
+        "--hold 60".split(),
+    ),
+]
+
+
+def _stream(name: str, burst: int) -> Workload:
+    how = "one publication at a time" if burst == 1 else f"in bursts of {burst}"
+    return Workload(
+        name,
+        f"Event streams (SSE): 128 bytes to 1,000 readers, {how}",
+        "stream",
+        1_000,
+        _entries([OURS, "bun", "ws"]),
+        f"--burst {burst}".split(),
+        door="stream",
+        size=128,
+    )
+
+
+STREAM_WORKLOADS = [_stream("sse-1000", 1), _stream("sse-1000-burst16", 16)]
+
+ARRIVAL_WORKLOADS = [
+    Workload(
+        "connect",
+        "Arriving: lines are opened and cut, 64 at a time",
+        "cycle",
+        64,
+        _entries(ECHO),
+        [],
+    ),
+    Workload(
+        "recover",
+        f"Coming back: lines subscribe with a position, get the {MISSED} messages that they missed, "
+        "and are cut, 64 at a time",
+        "cycle",
+        64,
+        [Entry(OURS), Entry(OURS, "in memory", options="--ephemeral")],
+        _arguments(RECOVERY),
+        door="arrival",
+        rival=OURS,
+    ),
+    Workload(
+        "publish-acked",
+        "Publishing: 128 bytes to 64 channels, 32 acks awaited on each of 64 lines, nobody subscribed",
+        "ask",
+        64,
+        [
+            Entry(OURS),
+            Entry(OURS, "level memory", options="--history-level memory"),
+            Entry(OURS, "level fsync", options="--history-level fsync"),
+            Entry(OURS, "in memory", options="--ephemeral"),
+        ],
+        [*"--size 128 --in-flight 32".split(), *_arguments(ASK)],
+        door="arrival",
+        rival=OURS,
+        seconds=2.0,
+    ),
+]
+
 WORKLOADS = {
     workload.name: workload
-    for workload in [*ECHO_WORKLOADS, *EXCHANGE_WORKLOADS, *SOCKETIO_WORKLOADS, *CLUSTER_WORKLOADS]
+    for workload in [
+        *ECHO_WORKLOADS,
+        *EXCHANGE_WORKLOADS,
+        *STREAM_WORKLOADS,
+        *TLS_WORKLOADS,
+        *ARRIVAL_WORKLOADS,
+        *SOCKETIO_WORKLOADS,
+        *CLUSTER_WORKLOADS,
+    ]
 }

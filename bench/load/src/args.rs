@@ -15,7 +15,8 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mode = words.next().ok_or("a mode is missing: echo, idle or fanout")?;
+        let mode =
+            words.next().ok_or("a mode is missing: echo, idle, fanout, ask, stream or cycle")?;
         let mut values = HashMap::new();
         while let Some(word) = words.next() {
             let name = word.strip_prefix("--").ok_or_else(|| format!("unexpected {word:?}"))?;

@@ -7,8 +7,9 @@ use mio::{Events, Poll};
 
 use crate::args::Args;
 use crate::frame::{self, Part, Reader};
-use crate::line::{Line, Target};
+use crate::line::Line;
 use crate::prefix::Prefix;
+use crate::target::Target;
 use crate::{READ_BUFFER_BYTES, STALL_TIMEOUT};
 
 /// Lines opened between two looks at what the server sends to the open ones.
@@ -40,6 +41,11 @@ struct Step {
 }
 
 impl Hello {
+    /// Nothing is said.
+    pub(crate) fn none() -> Self {
+        Self { steps: Vec::new(), rooms: 1, quiet: Duration::ZERO }
+    }
+
     pub(crate) fn take(args: &mut Args, target: &mut Target) -> Result<Self, String> {
         target.engine_io = args.switch("socketio");
         let mut steps = Vec::new();

@@ -8,7 +8,8 @@ use mio::{Events, Poll};
 use crate::args::Args;
 use crate::frame::{self, Part, Reader};
 use crate::latency::Latency;
-use crate::line::{Line, Target};
+use crate::line::Line;
+use crate::target::Target;
 use crate::window::{Phase, Window};
 use crate::{READ_BUFFER_BYTES, STALL_TIMEOUT};
 
@@ -32,12 +33,11 @@ struct Echoes {
 }
 
 pub(crate) fn run(mut args: Args) -> Result<String, String> {
-    let target = Target::parse(&args.required::<String>("url")?)?;
+    let target = Target::take(&mut args)?;
     let lines: usize = args.required("lines")?;
     let size: usize = args.required("size")?;
     let in_flight: usize = args.required("in-flight")?;
-    let seconds = Duration::from_secs_f64(args.required("seconds")?);
-    let warmup = Duration::from_secs_f64(args.required("warmup")?);
+    let window = Window::take(&mut args)?;
     let opcode = if args.switch("text") { frame::TEXT } else { frame::BINARY };
     let raw = args.switch("raw");
     args.finish()?;
@@ -61,7 +61,7 @@ pub(crate) fn run(mut args: Args) -> Result<String, String> {
     let lines = (0..lines)
         .map(|token| Line::open(&target, reader(), poll.registry(), token))
         .collect::<Result<Vec<_>, _>>()?;
-    echoes.run(poll, lines, Window::new(warmup, seconds))
+    echoes.run(poll, lines, window)
 }
 
 impl Echoes {

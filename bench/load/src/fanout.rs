@@ -7,8 +7,8 @@ use crate::args::Args;
 use crate::crowd::{Crowd, Hello, take_bearers};
 use crate::frame::{self, Part};
 use crate::latency::Latency;
-use crate::line::Target;
 use crate::prefix::Prefix;
+use crate::target::Target;
 use crate::window::{Phase, Window};
 
 /// What the published text is made of: ordinary words, so that deflate has real work.
@@ -80,13 +80,11 @@ struct Inbox {
 }
 
 pub(crate) fn run(mut args: Args) -> Result<String, String> {
-    let mut target = Target::parse(&args.required::<String>("url")?)?;
-    target.take_others(&mut args)?;
+    let mut target = Target::take(&mut args)?;
     let subscribers: usize = args.required("lines")?;
     let burst: usize = args.required("burst")?;
     let size: usize = args.required("size")?;
-    let seconds = Duration::from_secs_f64(args.required("seconds")?);
-    let warmup = Duration::from_secs_f64(args.required("warmup")?);
+    let window = Window::take(&mut args)?;
     let template = args.take::<String>("publish")?.unwrap_or_else(|| "{data}".to_owned());
     let prefix = args.take::<String>("delivery")?.unwrap_or_default();
     let rate = args.take::<f64>("rate")?;
@@ -115,7 +113,7 @@ pub(crate) fn run(mut args: Args) -> Result<String, String> {
         },
         rounds: Latency::new(),
     };
-    fanout.run(Window::new(warmup, seconds))
+    fanout.run(window)
 }
 
 impl Fanout {
@@ -235,7 +233,7 @@ impl Inbox {
 }
 
 /// `size` bytes of words in an order that repeats late.
-fn text(size: usize) -> String {
+pub(crate) fn text(size: usize) -> String {
     let mut text = String::with_capacity(size + 16);
     let mut seed: u32 = 1;
     while text.len() < size {

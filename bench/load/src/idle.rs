@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::args::Args;
 use crate::crowd::{Crowd, Hello, take_bearers};
-use crate::line::Target;
+use crate::target::Target;
 
 pub(crate) fn run(mut args: Args) -> Result<String, String> {
-    let mut target = Target::parse(&args.required::<String>("url")?)?;
+    let mut target = Target::take(&mut args)?;
     let lines: usize = args.required("lines")?;
     let hold = Duration::from_secs_f64(args.required("hold")?);
     let hello = Hello::take(&mut args, &mut target)?;

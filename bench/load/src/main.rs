@@ -5,7 +5,17 @@
 //! openline-load idle   --url URL --lines N --hold S [--receive-buffer BYTES] [HELLO]
 //! openline-load fanout --url URL --lines N --burst B --size BYTES --seconds S --warmup S [--rate R] [--deflate]
 //!                      [--publish TEMPLATE] [--delivery PREFIX] [HELLO]
+//! openline-load ask    --url URL --lines N --size BYTES --in-flight K --seconds S --warmup S
+//!                      --request TEMPLATE --answer PREFIX
+//! openline-load stream --url URL --lines N --burst B --size BYTES --seconds S --warmup S --publisher PATH
+//!                      [--publish TEMPLATE] [--delivery PREFIX]
+//! openline-load cycle  --url URL --lines N --seconds S --warmup S [--hello TEXT --answer PREFIX [--holds TEXT]]
+//!                      [--published N --publish MESSAGE]
 //! ```
+//!
+//! With `--ca FILE`, a certificate, lines go over TLS. What is asked has `{line}`, `{id}` and `{data}` in
+//! it. In a `cycle` with `--published`, so many messages are published first, and `{position}` in the hello
+//! becomes the position of the first of them.
 //!
 //! HELLO is how lines are introduced: `--bearers FILE` holds tokens for the handshake, one a
 //! line, used in turn; `--hello TEXT` is each line's first message, `--answer PREFIX` the
@@ -21,7 +31,9 @@
 //! Results are JSON lines on standard output. It talks to loopback only.
 
 mod args;
+mod ask;
 mod crowd;
+mod cycle;
 mod echo;
 mod fanout;
 mod frame;
@@ -29,7 +41,10 @@ mod idle;
 mod latency;
 mod line;
 mod prefix;
+mod stream;
+mod target;
 mod window;
+mod wire;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -58,6 +73,9 @@ fn run(args: args::Args) -> Result<String, String> {
         "echo" => echo::run(args),
         "idle" => idle::run(args),
         "fanout" => fanout::run(args),
-        mode => Err(format!("unknown mode {mode:?}: echo, idle or fanout")),
+        "ask" => ask::run(args),
+        "stream" => stream::run(args),
+        "cycle" => cycle::run(args),
+        mode => Err(format!("unknown mode {mode:?}: echo, idle, fanout, ask, stream or cycle")),
     }
 }

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use crate::args::Args;
+
 /// Whoever runs the load samples the server's CPU at the two event lines.
 pub(crate) struct Window {
     warmup: Duration,
     length: Duration,
-    begun: Instant,
+    /// When it was first looked at: by then all lines are there.
+    begun: Option<Instant>,
     opened: Option<Instant>,
 }
 
@@ -20,8 +23,11 @@ pub(crate) enum Phase {
 }
 
 impl Window {
-    pub(crate) fn new(warmup: Duration, length: Duration) -> Self {
-        Self { warmup, length, begun: Instant::now(), opened: None }
+    /// Takes `--warmup` and `--seconds`. The warm-up begins with the first [`Window::handle_time`].
+    pub(crate) fn take(args: &mut Args) -> Result<Self, String> {
+        let mut seconds = |name| args.required(name).map(Duration::from_secs_f64);
+        let (warmup, length) = (seconds("warmup")?, seconds("seconds")?);
+        Ok(Self { warmup, length, begun: None, opened: None })
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -29,8 +35,9 @@ impl Window {
     }
 
     pub(crate) fn handle_time(&mut self, now: Instant) -> Phase {
+        let begun = *self.begun.get_or_insert(now);
         match self.opened {
-            None if now - self.begun >= self.warmup => {
+            None if now - begun >= self.warmup => {
                 self.opened = Some(now);
                 println!("{{\"event\":\"start\"}}");
                 Phase::Opened
