@@ -4,12 +4,19 @@ SHELL := bash
 # Steps run one after the other: each uses all cores by itself, and their output stays readable.
 .NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
+# A clean clone is built once: what is kept there for the next build, or for a debugger, takes time and
+# fills the disk.
+ifdef CI
+export CARGO_INCREMENTAL := 0
+export CARGO_PROFILE_DEV_DEBUG := 0
+endif
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 OPENLINE := $(abspath $(TARGET))/debug/openline
 PYTHON := .work/venv/bin/python
 FUZZ_SECONDS ?= 60
 DELIVERY_SEEDS ?= 1
+SOAK_MINUTES ?= 60
 
 say = @printf '\n== %s\n' '$(1)'
 
@@ -40,6 +47,15 @@ conformance: setup programs ## All 517 Autobahn cases: server, client, server th
 
 bench: ## Measure Openline beside its peers and write bench/RESULTS.md
 	python3 bench/run.py
+
+soak: setup ## Have the server work for SOAK_MINUTES (60) and judge whether it stays as it was; writes bench/SOAK.md
+	$(call say,Soak: $(SOAK_MINUTES) minutes)
+	cargo build --release -p openline --locked
+	OPENLINE_BIN=$(abspath $(TARGET))/release/openline $(PYTHON) bench/soak --minutes $(SOAK_MINUTES)
+
+release: ## Build what is handed out: a static program, its manual, licences, checksums
+	$(call say,Release: a static program and what goes with it)
+	packaging/release.sh $(TARGET)/dist
 
 ##@ Single steps
 
@@ -75,6 +91,7 @@ long: setup sdk/typescript/node_modules/.package-lock.json ## Run the tests that
 	cargo test -p openline --locked --test durability -- --ignored
 	cargo test -p openline-client --locked --test cuts -- --ignored
 	cargo build -p openline --locked
+	cargo build -p openline-client --example storm --locked
 	cd sdk/typescript && OPENLINE_BIN=$(OPENLINE) npm run test:soak
 	OPENLINE_BIN=$(OPENLINE) .work/venv/bin/pytest -m long conformance/tests
 
@@ -121,7 +138,7 @@ autobahn-quick: setup programs ## 331 of the Autobahn cases, server and client
 
 peers: setup programs sdk/typescript/node_modules/.package-lock.json ## Talk to real peers: other libraries, a browser, proxies
 	$(call say,Real peers)
-	OPENLINE_BIN=$(OPENLINE) .work/venv/bin/pytest conformance/tests
+	OPENLINE_BIN=$(OPENLINE) .work/venv/bin/pytest -n 2 --dist worksteal conformance/tests
 	$(call say,TypeScript SDK: against the server)
 	cd sdk/typescript && OPENLINE_BIN=$(OPENLINE) npm run test:live
 
@@ -160,5 +177,5 @@ sdk/typescript/node_modules/.package-lock.json: sdk/typescript/package-lock.json
 	cd sdk/typescript && npm ci --no-audit --no-fund
 	touch $@
 
-.PHONY: run web check test check-all conformance bench setup fmt clippy tidy unit brokers long delivery delivery-all faults bugs wasm web-check sdk-check \
+.PHONY: run web check test check-all conformance bench release soak setup fmt clippy tidy unit brokers long delivery delivery-all faults bugs wasm web-check sdk-check \
 	programs autobahn-quick peers doc deny fuzz help

@@ -31,17 +31,21 @@ var ClientError = class extends Error {
   retryAfter;
   /** Whether the same may succeed later without being changed. */
   retryable;
+  /** What the application says besides, if the error is one of its own. */
+  data;
   constructor(code, message, more = {}) {
     super(message, more);
     this.code = code;
     this.retryAfter = more.retryAfter;
     this.retryable = !!more.retryable;
+    this.data = more.data;
   }
 };
-function serverError({ code, message, error, retryAfter }) {
+function serverError({ code, message, error, retryAfter, data }) {
   return new ClientError(code, message ?? error, {
     retryAfter,
-    retryable: RETRYABLE.has(code)
+    retryable: RETRYABLE.has(code),
+    data
   });
 }
 var FatalAuthError = class extends Error {
@@ -533,12 +537,14 @@ function createChannel(core, publish, name, options, { join, keep, letGo }) {
 }
 
 // ../sdk/typescript/src/client/queue.ts
+var HOLD = 1e3;
 function createQueue({ messagesMax, bytesMax, overflow }, core) {
   const { now, setTimeout: setTimeout2, clearTimeout: clearTimeout2 } = core.environment;
   const calls = /* @__PURE__ */ new Map();
   const outside = /* @__PURE__ */ new Set();
   let bytes = 0;
   let lastId = 0;
+  let held;
   const hasRoom = (size) => calls.size < messagesMax && bytes + size <= bytesMax;
   const enter = (call2) => {
     calls.set(call2.id, call2);
@@ -579,17 +585,22 @@ function createQueue({ messagesMax, bytesMax, overflow }, core) {
   };
   const flush = () => {
     for (const call2 of calls.values()) {
-      if (call2.state === "queued") {
+      if (!held && call2.state === "queued") {
         send(call2);
       }
     }
   };
+  const release = () => {
+    clearTimeout2(held);
+    held = void 0;
+  };
+  const lose = ({ settle, message }) => settle(new ClientError("connection_lost", `the line ended before ${message.type} was answered`, { retryable: true }));
   const sendIfOnline = () => {
     if (core.isOnline) {
       flush();
     }
   };
-  return {
+  const queue = {
     get size() {
       return calls.size;
     },
@@ -642,18 +653,38 @@ function createQueue({ messagesMax, bytesMax, overflow }, core) {
     flush,
     answer(message) {
       const call2 = calls.get(message.id);
-      call2?.settle(message.type === "error" ? serverError(message) : void 0, message);
+      const error = message.type === "error" ? serverError(message) : void 0;
+      if (error?.code === "shutting_down" && call2?.how.again) {
+        release();
+        call2.state = "queued";
+        held = setTimeout2(() => {
+          release();
+          sendIfOnline();
+        }, error.retryAfter ?? HOLD);
+      } else {
+        call2?.settle(error, message);
+      }
       return !!call2;
     },
-    cut() {
+    cut(moves) {
+      let isAwaited = false;
+      release();
       for (const call2 of [...calls.values()]) {
-        if (call2.how.urgent || call2.state === "sent" && !call2.how.again) {
-          call2.settle(new ClientError("connection_lost", `the line ended before ${call2.message.type} was answered`, { retryable: true }));
-        } else {
+        if (!call2.how.urgent && (call2.state === "queued" || call2.how.again)) {
           call2.state = "queued";
+        } else if (moves) {
+          call2.isLeft = isAwaited = true;
+        } else {
+          lose(call2);
         }
       }
+      return isAwaited;
     },
+    left: (message) => [...calls.values()].forEach((call2) => {
+      if (call2.isLeft && (!message || call2.id === message.id)) {
+        message ? queue.answer(message) : lose(call2);
+      }
+    }),
     fail(error, queued) {
       for (const call2 of [...outside, ...calls.values()]) {
         if (!queued || call2.state === "queued") {
@@ -662,6 +693,7 @@ function createQueue({ messagesMax, bytesMax, overflow }, core) {
       }
     }
   };
+  return queue;
 }
 function late({ tried, message, how, settle }) {
   settle(
@@ -677,7 +709,7 @@ var REQUEST_TIMEOUT = 1e4;
 function addCalls(core, { messagesMax = 1e3, bytesMax = 1 << 20, ageMax = 6e4, overflow = "reject" } = {}) {
   const { client, conform } = core;
   const queue = createQueue({ messagesMax, bytesMax, overflow }, core);
-  core.parts.push({ online: queue.flush, unready: queue.cut, answer: queue.answer, stopped: queue.fail });
+  core.parts.push({ online: queue.flush, unready: queue.cut, left: queue.left, answer: queue.answer, stopped: queue.fail });
   const call2 = (message, { timeout = REQUEST_TIMEOUT, ...how } = {}) => queue.add(message, { timeout, ...how }).answer;
   const calls = {
     async request(type, data, { idempotent, ...how } = {}) {
@@ -861,6 +893,7 @@ var TRANSITIONS = {
     quiet: ["probing", ["ping"]],
     woken: ["probing", ["ping"]],
     aging: ["online", ["ask_token"]],
+    draining: ["moving", ["open_beside", "ask_token"]],
     lost: ["waiting", ["unready", "abandon", "back_off"]],
     expired: ["connecting", ["unready", "abandon", "open_generation", "ask_token"]],
     refused: ["stopped", ["unready", "abandon"]],
@@ -874,6 +907,24 @@ var TRANSITIONS = {
     aging: ["probing", ["ask_token"]],
     lost: ["waiting", ["unready", "abandon", "back_off"]],
     expired: ["connecting", ["unready", "abandon", "open_generation", "ask_token"]],
+    refused: ["stopped", ["unready", "abandon"]],
+    frozen: ["waiting", ["unready", "abandon", "hold"]]
+  },
+  moving: {
+    stop: ["stopped", ["unready", "abandon"]],
+    token: ["moving", ["open"]],
+    welcomed: ["online", ["move"]],
+    challenged: ["proving", ["send_auth"]],
+    missed: ["online", ["drop"]],
+    left: ["connecting", ["unready", "adopt"]],
+    refused: ["stopped", ["unready", "abandon"]],
+    frozen: ["waiting", ["unready", "abandon", "hold"]]
+  },
+  proving: {
+    stop: ["stopped", ["unready", "abandon"]],
+    authenticated: ["online", ["move"]],
+    missed: ["online", ["drop"]],
+    left: ["authenticating", ["unready", "adopt"]],
     refused: ["stopped", ["unready", "abandon"]],
     frozen: ["waiting", ["unready", "abandon", "hold"]]
   },
@@ -893,6 +944,8 @@ var TRANSITIONS = {
 var PING_INTERVAL = 25e3;
 var ASK_AGAIN = 5e3;
 var LATE = 2e3;
+var OPEN = ["online", "probing", "moving", "proving"];
+var LINGER = 5e3;
 function createMachine({
   connectTimeout = 1e4,
   heartbeatInterval,
@@ -906,11 +959,15 @@ function createMachine({
   attemptsMax = null
 }, random, table = TRANSITIONS) {
   let state = "idle";
+  let last = 0;
   let generation = 0;
+  let beside = 0;
+  let movedAt = -Infinity;
+  let endsAt = 0;
   let attempt = 0;
   let effects = [];
   let now = 0;
-  let line = false;
+  const lines = /* @__PURE__ */ new Set();
   let asked = false;
   let given = false;
   let why = "connect";
@@ -931,25 +988,43 @@ function createMachine({
   let code = 0;
   let reason = "";
   const isLive = () => state === "online" || state === "probing";
+  const isOpen = (of = state) => OPEN.includes(of);
   const settle = () => {
-    if (isLive() && now - onlineAt >= stableAfter) {
+    if (isOpen() && now - onlineAt >= stableAfter) {
       attempt = 0;
       fresh = false;
     }
   };
   const act = (name, event) => {
     if (name === "open_generation") {
-      generation++;
+      generation = ++last;
       retryAfter = void 0;
       dueAt = now + connectTimeout;
       changed = true;
+    } else if (name === "open_beside") {
+      beside = ++last;
+      movedAt = now;
+      dueAt = now + connectTimeout;
     } else if (name === "ask_token") {
       asked = true;
       agingAt = null;
-      effects.push({ askToken: generation, why: event === "aging" ? "refresh" : why });
+      effects.push({ askToken: beside || generation, why: event === "aging" ? "refresh" : why });
       why = "connect";
+    } else if (name === "move") {
+      settle();
+      onlineAt = now;
+      lines.delete(generation);
+      effects.push({ move: beside, from: generation, linger: Math.max(0, Math.min(LINGER, endsAt - now)) });
+      adopt();
+    } else if (name === "adopt") {
+      adopt();
+    } else if (name === "drop") {
+      abandon(beside, 4900);
+      asked = false;
+      agingAt = null;
+      beside = 0;
     } else if (name === "back_off") {
-      delay = backoffDelay({ delayMax, delayLater }, { attempt, open: isLive(), later: firm, retryAfter }, spread, random());
+      delay = backoffDelay({ delayMax, delayLater }, { attempt, open: isOpen(), later: firm, retryAfter }, spread, random());
       firm ||= retryAfter !== void 0;
       dueAt = now + delay;
     } else if (name === "hold") {
@@ -958,14 +1033,26 @@ function createMachine({
     } else if (name === "ping") {
       probe(event);
     } else if (name === "abandon") {
-      if (line) {
-        line = false;
-        effects.push({ abandon: generation, code: event === "stop" ? 1e3 : event === "frozen" ? 1001 : 4900 });
-      }
+      lines.forEach((of) => abandon(of, event === "stop" ? 1e3 : event === "frozen" ? 1001 : 4900));
+      beside = 0;
+    } else if (name === "open" || name === "send_auth") {
+      const of = beside || generation;
+      lines.add(of);
+      effects.push(name === "open" ? { open: of } : { auth: of });
     } else {
-      line ||= name === "open";
-      effects.push({ [name === "send_auth" ? "auth" : name]: generation });
+      effects.push({ [name]: generation });
     }
+  };
+  const abandon = (of, code2) => {
+    if (lines.delete(of)) {
+      effects.push({ abandon: of, code: code2 });
+    }
+  };
+  const adopt = () => {
+    generation = beside;
+    beside = 0;
+    retryAfter = void 0;
+    dueAt = now + connectTimeout;
   };
   const probe = (event) => {
     effects.push({ ping: generation });
@@ -982,7 +1069,7 @@ function createMachine({
     }
     [code, reason] = why2 ?? [code, reason];
     const [to] = row;
-    if (to !== "online" && to !== "probing") {
+    if (!isOpen(to)) {
       settle();
     }
     if (event === "lost") {
@@ -998,11 +1085,11 @@ function createMachine({
     firm = later;
     row[1].forEach((name) => act(name, event));
     if (to !== state) {
-      changed = true;
-      if (to === "authenticating") {
+      changed ||= to !== "moving" && to !== "proving" && event !== "missed";
+      if (to === "authenticating" || to === "proving") {
         dueAt = now + connectTimeout;
       } else if (to === "online") {
-        if (!isLive()) {
+        if (!isOpen()) {
           onlineAt = now;
         }
         dueAt = now + interval;
@@ -1017,8 +1104,8 @@ function createMachine({
   const end = (code2, reason2) => {
     const policy = closePolicy(code2);
     settle();
-    let event = policy === "stop" ? "refused" : "lost";
-    if (policy === "new_token") {
+    let event = policy === "stop" && !(beside && code2 === 4001) ? "refused" : beside ? "left" : "lost";
+    if (policy === "new_token" && !beside) {
       why = "expired";
       if (!fresh) {
         fresh = true;
@@ -1052,6 +1139,12 @@ function createMachine({
           fire("due");
         } else if (state === "online") {
           fire("quiet");
+        } else if (beside) {
+          const isLate = now - dueAt > LATE;
+          fire("missed");
+          if (isLate) {
+            fire("woken");
+          }
         } else if (state !== "probing") {
           fire("lost", [1006, `no answer within ${connectTimeout} ms`]);
         } else if (now - dueAt > LATE && !askedTwice) {
@@ -1082,7 +1175,7 @@ function createMachine({
     },
     tokenRefused: (input) => fire("refused", [1006, input.reason]),
     welcome(input) {
-      if (state === "connecting") {
+      if (state === "connecting" || state === "moving") {
         interval = heartbeatInterval ?? (input.pingInterval > 0 ? input.pingInterval : PING_INTERVAL);
         age(input.expiresIn);
         fire(given && !input.authenticated ? "challenged" : "welcomed");
@@ -1115,9 +1208,20 @@ function createMachine({
     closing(input) {
       retryAfter = input.retryAfter ?? retryAfter;
     },
+    drain(input) {
+      handle["closing"](input);
+      endsAt = now + (input.closesIn ?? LINGER);
+      if (now - movedAt >= stableAfter) {
+        fire("draining");
+      }
+    },
     closed(input) {
-      line = false;
+      lines.delete(input.closed);
       end(input.code, input.reason);
+    },
+    missed(input) {
+      lines.delete(input.closed);
+      fire("missed");
     }
   };
   return {
@@ -1125,7 +1229,7 @@ function createMachine({
       return state;
     },
     get generation() {
-      return generation;
+      return last;
     },
     get deadline() {
       return isLive() && agingAt !== null ? Math.min(agingAt, dueAt) : dueAt;
@@ -1134,17 +1238,22 @@ function createMachine({
       now = at;
       effects = [];
       changed = false;
+      code = 0;
       let kind = input;
       let concerns = true;
       if (typeof input === "object") {
         const [[name, of]] = Object.entries(input);
         kind = name;
         const isToken = name.startsWith("token");
-        concerns = of === generation && (isToken ? asked : line);
+        const isBeside = beside > 0 && of === beside;
+        concerns = isToken ? asked && of === (beside || generation) : lines.has(of) && (isBeside ? name !== "closing" && name !== "drain" : !beside || name.startsWith("clos"));
         if (concerns) {
           asked &&= !isToken;
           const { retrySpread } = input;
           spread = retrySpread > 0 ? retrySpread : spread;
+          if (isBeside && /Failed|Refused|closed/.test(name)) {
+            kind = "missed";
+          }
         }
       }
       if (concerns) {
@@ -1155,7 +1264,7 @@ function createMachine({
           status: state,
           attempt,
           ...state === "waiting" && { delay },
-          ...(state === "waiting" || state === "stopped") && { code, reason }
+          ...code && { code, reason }
         });
       }
       return effects;
@@ -1199,15 +1308,16 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
   const machine = createMachine(options, environment2.random);
   const inputs = [];
   let handling = false;
-  let transport;
+  const links = /* @__PURE__ */ new Map();
   let current = 0;
-  let isWelcome = false;
+  let left = 0;
+  let leaving;
+  let hadLine = false;
   let token = null;
   let asking;
   let watching;
   let timer;
   let timerAt = 0;
-  let who = {};
   const fixed = typeof url === "function" ? void 0 : endpoint(url, environment2.base);
   const input = (one) => {
     inputs.push(one);
@@ -1242,36 +1352,53 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
       }
     }
   };
-  const forget = () => {
-    current = 0;
-    transport = void 0;
-    isWelcome = false;
-    who = {};
+  const forget = (g) => {
+    links.delete(g);
+    if (g === current) {
+      current = [...links.keys()].pop() ?? 0;
+    }
+  };
+  const leave = () => {
+    if (left) {
+      environment2.clearTimeout(leaving);
+      close2(left, 1e3);
+      left = 0;
+      events.left();
+    }
+  };
+  const close2 = (g, code) => {
+    links.get(g)?.transport?.close(code);
+    forget(g);
+  };
+  const ended = (g, code, reason) => {
+    if (g === left) {
+      leave();
+      events.done();
+    } else if (links.has(g)) {
+      forget(g);
+      input({ closed: g, code, reason });
+    }
   };
   const fail = (g, code, reason) => {
-    transport?.close(4900);
-    forget();
-    input({ closed: g, code, reason });
+    links.get(g)?.transport?.close(4900);
+    ended(g, code, reason);
   };
   const open = (g, address) => {
-    if (g !== current) {
+    const link = links.get(g);
+    if (!link) {
       return;
     }
     const factory = chooseTransport(factories, environment2);
     if (!factory) {
       return fail(g, 1002, "no transport works here: give a class as environment.WebSocket");
     }
-    transport = factory.open(
-      { url: address, codec, environment: environment2, ...token !== null && { token }, resume: events.resume() },
+    const url2 = hadLine ? `${address}${address.includes("?") ? "&" : "?"}resume=1` : address;
+    link.transport = factory.open(
+      { url: url2, codec, environment: environment2, ...token !== null && { token }, resume: events.resume() },
       {
         onopen: () => input({ opened: g }),
-        onmessage: (frame) => g === current && receive(g, frame),
-        onclose({ code, reason }) {
-          if (g === current) {
-            forget();
-            input({ closed: g, code, reason });
-          }
-        }
+        onmessage: (frame) => links.has(g) && receive(g, link, frame),
+        onclose: ({ code, reason }) => ended(g, code, reason)
       }
     );
   };
@@ -1284,7 +1411,7 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
       const { signal } = asking = new AbortController();
       settled(() => auth({ why, signal })).then(
         (given) => {
-          if (g === machine.generation) {
+          if (!signal.aborted) {
             token = given;
             input({ token: g, given: token !== null });
           }
@@ -1299,8 +1426,9 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
       );
     },
     open(g) {
-      current = g;
-      const failed = (error) => g === current ? fail(g, 1006, text(error)) : void 0;
+      links.set(g, {});
+      current ||= g;
+      const failed = (error) => fail(g, 1006, text(error));
       if (typeof url === "function") {
         settled(url).then((address) => open(g, endpoint(address, environment2.base))).catch(failed);
       } else {
@@ -1311,14 +1439,21 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
         }
       }
     },
-    auth: () => send(codec.encode({ type: "auth", token })),
+    auth: (g) => links.get(g)?.transport?.send(codec.encode({ type: "auth", token })),
     ping: () => send(codec.encode({ type: "ping" })),
     ready: () => events.ready(),
-    unready: () => events.unready(),
-    abandon(_, { code }) {
-      transport?.close(code);
-      forget();
+    unready() {
+      leave();
+      events.unready();
     },
+    move(g, { from, linger }) {
+      leave();
+      left = from;
+      current = g;
+      leaving = environment2.setTimeout(() => ended(from, 0, ""), events.unready(true) ? linger : 0);
+      events.ready();
+    },
+    abandon: (g, { code }) => close2(g, code),
     status(state, effect) {
       const isOver = state === "stopped";
       if (isOver || state === "waiting") {
@@ -1334,58 +1469,63 @@ function createLine({ url, auth }, factories, codec, environment2, options, even
       events.status(effect);
     }
   };
-  const receive = (g, frame) => {
+  const receive = (g, link, frame) => {
     let message;
     try {
       message = codec.decode(frame);
     } catch (error) {
-      if (!isWelcome) {
+      if (!link.isWelcome) {
         return refuse(g);
       }
       events.error(new ClientError("bad_message", text(error), { cause: error }));
       return fail(g, 1006, "the server sent what is not a message");
     }
     const { type } = message;
-    if (!isWelcome && type !== "welcome" && type !== "close") {
+    if (!link.isWelcome && type !== "welcome" && type !== "close") {
       return refuse(g);
     }
     if (type !== "welcome") {
       input({ heard: g, ...type === "pong" && message });
     }
-    own[type]?.(g, message);
-    events.message(message);
+    own[type]?.(g, message, link);
+    if (g === current) {
+      events.message(message);
+    } else if (g === left) {
+      events.left(message);
+    }
   };
   const refuse = (g) => fail(g, 1002, "this is no Openline server: its first message is not `welcome`");
-  const identify = ({ clientId, user }) => {
-    who = { clientId, ...user && { user } };
+  const identify = (link, { clientId, user }) => {
+    link.who = { clientId, ...user && { user } };
   };
   const own = {
-    welcome(g, message) {
-      isWelcome = true;
-      identify(message);
+    welcome(g, message, link) {
+      link.isWelcome = hadLine = true;
+      identify(link, message);
       input({ welcome: g, ...message, ...age(message) });
     },
-    auth_success(g, message) {
-      identify(message);
+    auth_success(g, message, link) {
+      identify(link, message);
       input({ authenticated: g, ...age(message) });
     },
     auth_failed: (g, message) => input({ authFailed: g, ...message }),
-    close: (g, message) => input({ closing: g, ...message })
+    close: (g, message) => input({ closing: g, ...message }),
+    drain: (g, message) => input({ drain: g, ...message })
   };
   const age = ({ expiresAt }) => expiresAt && { expiresIn: expiresAt - environment2.now() };
-  const send = (frame) => transport?.send(frame);
+  const send = (frame) => links.get(current)?.transport?.send(frame);
   return {
     get isOnline() {
       if (machine.deadline !== null && environment2.now() >= machine.deadline) {
         input("time");
       }
-      return machine.state === "online";
+      return ["online", "moving", "proving"].includes(machine.state);
     },
     get transport() {
-      return transport;
+      return links.get(current)?.transport;
     },
     get who() {
-      return who;
+      return links.get(current)?.who ?? {};
     },
     input,
     send
@@ -1490,7 +1630,8 @@ function createCore(options) {
       tellParts("ready");
       emit("connected", { ...line.who, reconnected: lines++ > 0 });
     },
-    unready: () => tellParts("unready"),
+    unready: (moves) => parts.map((part) => part.unready?.(moves)).includes(true),
+    left: (answer) => parts.forEach((part) => part.left?.(answer)),
     status({ status: state, ...rest }) {
       const { attempt, delay, code, reason } = rest;
       const isStopped = state === "stopped";
@@ -1508,7 +1649,7 @@ function createCore(options) {
       });
       if (wasReady ? state !== "online" && state !== "probing" : isStopped) {
         wasReady = false;
-        emit("disconnected", { code: code ?? 4e3, reason: reason ?? "the token expired", willRetry: !isStopped });
+        emit("disconnected", { code, reason, willRetry: !isStopped });
       }
       if (state === "online") {
         tellParts("online");
@@ -1862,6 +2003,8 @@ var Sending = class {
   #isDone = false;
   /** Whether what was sent may be lost, or was refused: the server is asked how far it is. */
   #isDisturbed = false;
+  /** The line that chunks went out on. */
+  #line;
   #waiting = [];
   constructor(client, from, options) {
     this.#client = client;
@@ -1940,6 +2083,7 @@ var Sending = class {
         }
         this.#begun = await this.#ask("upload", about);
         this.#isDisturbed = false;
+        this.#line = this.#client.status.clientId;
         const { upload: upload2, offset } = this.#begun;
         about = { upload: upload2 };
         this.#sent = this.#acked = offset;
@@ -2025,7 +2169,7 @@ var Sending = class {
     this.#wake();
   }
   #look() {
-    this.#isDisturbed ||= !this.#isOnline;
+    this.#isDisturbed ||= !this.#isOnline || this.#client.status.clientId !== this.#line;
     this.#wake();
   }
   get #isOnline() {
@@ -2272,7 +2416,7 @@ function parsed(data) {
 var BROKEN = { code: 1006, reason: "", wasClean: false };
 var LINED = /* @__PURE__ */ new Set(["connecting", "authenticating", "online", "probing"]);
 var CONNECTING = 0;
-var OPEN = 1;
+var OPEN2 = 1;
 var TIMER_MAX2 = 2 ** 31 - 1;
 var Lines = class {
   /** The address that was used last. */
@@ -2357,7 +2501,7 @@ var Lines = class {
   }
   /** Whether an open line took the payload. */
   send(payload) {
-    if (this.#line?.readyState !== OPEN) return false;
+    if (this.#line?.readyState !== OPEN2) return false;
     this.#line.send(payload);
     return true;
   }
@@ -2613,7 +2757,7 @@ var Outbox = class {
 
 // ../sdk/typescript/src/websocket/reconnecting-websocket.ts
 var CONNECTING2 = 0;
-var OPEN2 = 1;
+var OPEN3 = 1;
 var CLOSING = 2;
 var CLOSED = 3;
 var ReconnectingWebSocket = class extends EventTarget {
@@ -2631,7 +2775,7 @@ var ReconnectingWebSocket = class extends EventTarget {
       });
     }
     for (const place of [this, this.prototype]) {
-      for (const [name, value] of Object.entries({ CONNECTING: CONNECTING2, OPEN: OPEN2, CLOSING, CLOSED })) {
+      for (const [name, value] of Object.entries({ CONNECTING: CONNECTING2, OPEN: OPEN3, CLOSING, CLOSED })) {
         Object.defineProperty(place, name, { value, enumerable: true });
       }
     }
@@ -2663,7 +2807,7 @@ var ReconnectingWebSocket = class extends EventTarget {
     this.#lines = new Lines(where, list, options, surroundings, {
       opened: () => this.#handleOpened(),
       message: ({ data, origin, lastEventId }) => {
-        if (this.#state === OPEN2) this.dispatchEvent(new MessageEvent("message", { data, origin, lastEventId }));
+        if (this.#state === OPEN3) this.dispatchEvent(new MessageEvent("message", { data, origin, lastEventId }));
       },
       lost: (loss) => {
         this.#state = CONNECTING2;
@@ -2679,11 +2823,11 @@ var ReconnectingWebSocket = class extends EventTarget {
   }
   /** As the standard's; while it waits for its next attempt, CONNECTING. */
   get readyState() {
-    return this.#state === OPEN2 && this.#lines.line?.readyState === CLOSING ? CLOSING : this.#state;
+    return this.#state === OPEN3 && this.#lines.line?.readyState === CLOSING ? CLOSING : this.#state;
   }
   /** Whether it is open now. */
   get isConnected() {
-    return this.readyState === OPEN2;
+    return this.readyState === OPEN3;
   }
   /** The subprotocol that the server chose, of the present line. */
   get protocol() {
@@ -2713,7 +2857,7 @@ var ReconnectingWebSocket = class extends EventTarget {
     const payload = parsePayload(data);
     if (this.#state >= CLOSING) {
       this.#discarded += payloadBytes(payload);
-    } else if (this.#state === OPEN2 && this.#lines.send(payload)) {
+    } else if (this.#state === OPEN3 && this.#lines.send(payload)) {
       return;
     } else if (this.#outbox) {
       this.#outbox.add(payload);
@@ -2747,7 +2891,7 @@ var ReconnectingWebSocket = class extends EventTarget {
       this.#outbox = this.#emptyOutbox();
       this.#discarded = 0;
     }
-    const wasOpen = this.#state === OPEN2;
+    const wasOpen = this.#state === OPEN3;
     this.#state = CONNECTING2;
     this.#lines.restart();
     if (wasOpen) this.dispatchEvent(new ReconnectingEvent({ attempt: 1, delay: 0, code: 1e3, reason: "the application asked for a new line" }));
@@ -2757,9 +2901,9 @@ var ReconnectingWebSocket = class extends EventTarget {
     return limits && new Outbox(limits);
   }
   #handleOpened() {
-    this.#state = OPEN2;
+    this.#state = OPEN3;
     this.dispatchEvent(new Event("open"));
-    if (this.#state === OPEN2) this.#outbox?.drain((payload) => this.#lines.send(payload));
+    if (this.#state === OPEN3) this.#outbox?.drain((payload) => this.#lines.send(payload));
   }
   #handleEnded(ending, failed, gaveUp) {
     this.#state = CLOSED;

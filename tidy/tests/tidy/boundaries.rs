@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 use crate::assert_none;
-use crate::source::code;
+use crate::source::{code, without_tests};
 use crate::tree::{crate_sources, names, read};
 
 /// Direct dependencies, those for tests alone excepted. A new one needs a line here and one in
@@ -53,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "openline-server",
         &[
+            "arc-swap",
             "async-nats",
             "axum",
             "base64",
@@ -64,6 +65,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "http-body",
             "http-body-util",
             "hyper-util",
+            "instant-acme",
+            "listenfd",
             "openline-engine",
             "openline-protocol",
             "openline-ws",
@@ -71,6 +74,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "pin-project-lite",
             "postcard",
             "rand",
+            "rcgen",
             "redis",
             "ring",
             "rustix",
@@ -84,6 +88,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "toml",
             "tower-layer",
             "tower-service",
+            "x509-cert",
         ],
     ),
     (
@@ -92,7 +97,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "anstream",
             "anstyle",
             "clap",
+            "clap_complete",
+            "clap_mangen",
             "http",
+            "mimalloc",
             "openline-client",
             "openline-server",
             "openline-ws",
@@ -103,6 +111,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// Hashers whose collisions can be made beforehand.
+const UNKEYED: &[&str] =
+    &["DefaultHasher::", "BuildHasherDefault", "with_hasher(", "hashbrown", "FxHash", "fnv::"];
+
+/// What it is for there: to tell a retry from another message, across restarts too.
+const UNKEYED_IN: &[&str] = &["crates/openline-engine/src/streams.rs"];
 
 /// Crates to which time, entropy and the outside world are passed in, and what their code may not
 /// name.
@@ -168,6 +183,24 @@ fn pure_crates_know_no_socket_no_clock_and_no_runtime() {
         }
     }
     assert_none("These crates get time, entropy and bytes as arguments:", &findings);
+}
+
+#[test]
+fn tables_are_hashed_under_a_secret_of_the_process() {
+    let mut findings = Vec::new();
+    for file in crate_sources() {
+        for (number, line) in code(without_tests(&file.text), false).lines().enumerate() {
+            let found = UNKEYED.iter().any(|word| line.contains(word));
+            if found && !UNKEYED_IN.contains(&file.path.as_str()) {
+                findings.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
+            }
+        }
+    }
+    assert_none("Clients choose names, so a table's hasher is std's RandomState:", &findings);
+    for path in UNKEYED_IN {
+        let names_one = UNKEYED.iter().any(|word| read(path).contains(word));
+        assert!(names_one, "{path} is an exception and names no hasher");
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn the_readme_shows_the_client_that_the_crate_compiles() {
 
 #[test]
 fn the_front_page_of_the_client_shows_its_example() {
-    let example = read("crates/openline-client/examples/client.rs");
+    let example = read("crates/openline-client/examples/talk.rs");
     let from = example.find("async fn talk(").expect("the example talks");
     let front = read("crates/openline-client/src/lib.rs").replace("//! ", "");
     assert!(front.contains(&example[from..]), "crates/openline-client/src/lib.rs: see the example");
