@@ -779,6 +779,7 @@ function nextText(nextAt, now) {
 }
 
 // src/dashboard/health.ts
+var GIVEN_UP = ["lines are not compressed", "there are no new lines, and the oldest history gives way", "lines that do not keep up are ended", "publications are refused"];
 function healthOf(feed, metrics, info) {
   if (feed.state === "away") {
     return { word: "away", tone: "bad", sentence: feed.why };
@@ -794,6 +795,13 @@ function healthOf(feed, metrics, info) {
   }
   if (metrics.sum("openline_store_ok") === 0) {
     return { word: "not stored", tone: "bad", sentence: info.history.ailment ?? "The store takes no records; the log says why." };
+  }
+  const level = metrics.sum("openline_overload_level") ?? 0;
+  if (level > 0) {
+    return { word: "overloaded", tone: level > 2 ? "bad" : "warm", sentence: `Memory is short: ${GIVEN_UP[level - 1]} (level ${level}).` };
+  }
+  if (metrics.sum("openline_draining") === 1) {
+    return { word: "draining", tone: "warm", sentence: "It is about to end, and sends its clients elsewhere." };
   }
   if (metrics.sum("openline_store_damaged") === 1) {
     return { word: "damaged", tone: "warm", sentence: "A file of the store does not read back. The next start sets it aside." };

@@ -11,6 +11,9 @@ export interface Health {
   readonly sentence: string | undefined;
 }
 
+/** What a server gives up for want of memory, from level 1 on: each level has those before it too. */
+const GIVEN_UP = ["lines are not compressed", "there are no new lines, and the oldest history gives way", "lines that do not keep up are ended", "publications are refused"];
+
 /** From what the server says about itself; the worst comes first. */
 export function healthOf(feed: Feed, metrics: Metrics | undefined, info: Info | undefined): Health {
   if (feed.state === "away") {
@@ -27,6 +30,13 @@ export function healthOf(feed: Feed, metrics: Metrics | undefined, info: Info | 
   }
   if (metrics.sum("openline_store_ok") === 0) {
     return { word: "not stored", tone: "bad", sentence: info.history.ailment ?? "The store takes no records; the log says why." };
+  }
+  const level = metrics.sum("openline_overload_level") ?? 0;
+  if (level > 0) {
+    return { word: "overloaded", tone: level > 2 ? "bad" : "warm", sentence: `Memory is short: ${GIVEN_UP[level - 1]} (level ${level}).` };
+  }
+  if (metrics.sum("openline_draining") === 1) {
+    return { word: "draining", tone: "warm", sentence: "It is about to end, and sends its clients elsewhere." };
   }
   if (metrics.sum("openline_store_damaged") === 1) {
     return { word: "damaged", tone: "warm", sentence: "A file of the store does not read back. The next start sets it aside." };
