@@ -114,7 +114,7 @@ impl Connection {
             (Kind::Connect { auth }, None) => self.connect(namespace, auth).await,
             (Kind::Connect { .. }, Some(_)) => self.fail("it is in the namespace already"),
             (Kind::Event { name, arguments, id }, Some(socket)) => {
-                event(&socket, name, arguments, id).await;
+                event(&self.outlet, &socket, (name, arguments), id).await;
             }
             (Kind::Ack { id, arguments }, Some(socket)) => {
                 if let Some(client) = socket.client() {
@@ -153,12 +153,21 @@ impl Connection {
     }
 }
 
-async fn event(socket: &Arc<Socket>, name: ByteString, arguments: Arguments, id: Option<u64>) {
+async fn event(
+    outlet: &Arc<Outlet>,
+    socket: &Arc<Socket>,
+    (name, arguments): (ByteString, Arguments),
+    id: Option<u64>,
+) {
     let Some(client) = socket.client() else { return };
     if let Err(refusal) = socket.take_event(&name) {
         return socket.answer(id, Err(refusal), &name);
     }
+    let work = outlet.begin_work(arguments.bytes());
     let (to, event) = (socket.clone(), name.clone());
-    let respond = Box::new(move |answer| to.answer(id, answer, &event));
+    let respond = Box::new(move |answer| {
+        to.answer(id, answer, &event);
+        drop(work);
+    });
     client.dispatch(name, Payload::from(arguments), id.is_some(), respond).await;
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::mounts::Mounted;
 use super::outlet::{Carrier, Outlet};
 use super::packet::Packet;
-use super::{Arrival, Ended, Upper};
+use super::{Arrival, Ended, Message, Upper};
 use crate::connection::{Site, catch_panic};
 use crate::transport::Visitor;
 use ::http::Request;
@@ -18,6 +18,10 @@ use ::http::Request;
 /// How long a POST waits for the polls of a client that takes less than it asks for. Then
 /// `limits.queue` decides.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a POST waits for handlers that are at work on what came before: they answer soon, or wait for
+/// something themselves, which nobody else is to wait for.
+const HANDLERS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A client.
 pub(super) struct Connection {
@@ -56,10 +60,16 @@ impl Connection {
     /// Does what a POST says, packet by packet, as fast as the client takes what comes of it.
     pub(super) async fn handle(&self, packets: Vec<Packet>) {
         let mut upper = self.upper.lock().await;
-        let until = Instant::now() + PATIENCE;
-        for packet in packets {
-            let _ = timeout_at(until, poll_fn(|cx| self.outlet.poll_room(cx))).await;
-            self.handle_one(&mut upper, packet).await;
+        let begun = Instant::now();
+        for event in with_attachments(packets) {
+            let bytes = event.iter().map(Packet::bytes).sum();
+            let worked = poll_fn(|cx| self.outlet.poll_worked(bytes, cx));
+            let _ = timeout_at(begun + HANDLERS_PATIENCE, worked).await;
+            let room = poll_fn(|cx| self.outlet.poll_room(bytes, cx));
+            let _ = timeout_at(begun + PATIENCE, room).await;
+            for packet in event {
+                self.handle_one(&mut upper, packet).await;
+            }
         }
     }
 
@@ -96,5 +106,33 @@ impl Connection {
         if catch_panic(async move { upper.closed(reason) }).await.is_err() {
             self.outlet.panicked();
         }
+    }
+}
+
+/// Binary messages are parts of the text before them, which is worked on when the last one is there.
+fn with_attachments(packets: Vec<Packet>) -> Vec<Vec<Packet>> {
+    let mut events: Vec<Vec<Packet>> = Vec::new();
+    for packet in packets {
+        match events.last_mut() {
+            Some(event) if matches!(packet, Packet::Message(Message::Binary(_))) => {
+                event.push(packet)
+            }
+            _ => events.push(vec![packet]),
+        }
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attachments_go_with_the_text_before_them() {
+        let text = || Packet::Message(Message::Text("text".into()));
+        let data = || Packet::Message(Message::Binary((&[1, 2][..]).into()));
+        let packets = vec![data(), text(), data(), data(), Packet::Pong, text()];
+        let events = [vec![data()], vec![text(), data(), data()], vec![Packet::Pong], vec![text()]];
+        assert_eq!(with_attachments(packets), events);
     }
 }

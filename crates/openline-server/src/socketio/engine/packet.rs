@@ -39,6 +39,15 @@ pub(super) enum Packet {
 pub(super) struct Malformed;
 
 impl Packet {
+    /// How long what it says is.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Message(Message::Text(text)) => text.len(),
+            Self::Message(Message::Binary(data)) => data.len(),
+            Self::Close | Self::Probe | Self::Pong | Self::Upgrade | Self::Noop => 0,
+        }
+    }
+
     /// Reads the text of a packet. A message shares its memory.
     pub(super) fn parse(text: &ByteString) -> Result<Self, Malformed> {
         let kind = text.chars().next().ok_or(Malformed)?;

@@ -319,13 +319,30 @@ impl Outlet {
         }
     }
 
-    /// Waits until polls have made room for what comes of a POST.
-    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits until handlers are done with most of what POSTs brought before.
+    pub(super) fn poll_worked(&self, bytes: usize, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state();
         match (state.ended, &mut state.carrier) {
-            (None, Carrier::Polling(polling)) => polling.poll_room(cx),
+            (None, Carrier::Polling(polling)) => polling.poll_worked(bytes, cx),
             _ => Poll::Ready(()),
         }
+    }
+
+    /// Waits until polls have made room for what comes of so many bytes of a POST.
+    pub(super) fn poll_room(&self, bytes: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state();
+        match (state.ended, &mut state.carrier) {
+            (None, Carrier::Polling(polling)) => polling.poll_room(bytes, cx),
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// A handler begins with an event of so many bytes, and is at work until what this returns is dropped. The
+    /// line of a WebSocket needs no such thing: it is not read while much waits.
+    pub(crate) fn begin_work(self: &Arc<Self>, bytes: usize) -> Option<AtWork> {
+        let Carrier::Polling(polling) = &mut self.state().carrier else { return None };
+        polling.work_begins(bytes);
+        Some(AtWork { outlet: self.clone(), bytes })
     }
 
     /// Waits until a POST is to be answered before it is done with.
@@ -346,6 +363,20 @@ impl Outlet {
     /// Whether a POST is under way.
     pub(super) fn is_posting(&self) -> bool {
         matches!(&self.state().carrier, Carrier::Polling(polling) if polling.is_posting())
+    }
+}
+
+/// An event that a POST brought and a handler is at work on.
+pub(crate) struct AtWork {
+    outlet: Arc<Outlet>,
+    bytes: usize,
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        if let Carrier::Polling(polling) = &mut self.outlet.state().carrier {
+            polling.work_ends(self.bytes);
+        }
     }
 }
 

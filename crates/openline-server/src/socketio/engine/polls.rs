@@ -21,6 +21,7 @@ pub(super) struct Polling {
     poll: Attendance,
     is_posting: bool,
     post: Post,
+    work: Work,
     probe: Option<Probe>,
     /// When the client last sent something.
     pub(super) heard_ms: u64,
@@ -45,6 +46,14 @@ struct Post {
     is_answered: bool,
 }
 
+/// Events that handlers are at work on: what they answer may be as long, and does not wait here yet.
+#[derive(Default)]
+struct Work {
+    bytes: usize,
+    /// Who waits until it is less.
+    worker: Option<Waker>,
+}
+
 /// A WebSocket that may come to carry the connection.
 struct Probe {
     sender: Sender,
@@ -60,6 +69,7 @@ impl Polling {
             poll: Attendance::Absent,
             is_posting: false,
             post: Post::default(),
+            work: Work::default(),
             probe: None,
             heard_ms: now_ms,
             lingers_until: None,
@@ -175,9 +185,31 @@ impl Polling {
         self.heard_ms = now_ms;
     }
 
-    /// Waits until polls have taken half of what may wait.
-    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.bytes <= self.bytes_max / 2 {
+    /// Waits until something of so many bytes may be worked on beside what is at work: a quarter of what may
+    /// wait. What is larger is worked on alone.
+    pub(super) fn poll_worked(&mut self, bytes: usize, cx: &mut Context<'_>) -> Poll<()> {
+        if self.work.bytes == 0 || self.work.bytes + bytes <= self.bytes_max / 4 {
+            return Poll::Ready(());
+        }
+        self.work.worker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(super) fn work_begins(&mut self, bytes: usize) {
+        self.work.bytes += bytes;
+    }
+
+    pub(super) fn work_ends(&mut self, bytes: usize) {
+        self.work.bytes -= bytes;
+        if let Some(worker) = self.work.worker.take() {
+            worker.wake();
+        }
+    }
+
+    /// Waits until polls have made room for what comes of so many bytes: half of what may wait. For what is
+    /// larger, until nothing waits.
+    pub(super) fn poll_room(&mut self, bytes: usize, cx: &mut Context<'_>) -> Poll<()> {
+        if self.bytes == 0 || self.bytes + bytes <= self.bytes_max / 2 {
             return Poll::Ready(());
         }
         self.post.worker = Some(cx.waker().clone());
@@ -339,6 +371,33 @@ mod tests {
             poll(&mut polling, Some(Ended::TransportClose)),
             Poll::Ready(vec![Letter::packet("6")])
         );
+    }
+
+    #[test]
+    fn a_quarter_of_what_may_wait_is_at_work_or_one_thing_alone() {
+        let mut polling = Polling::new(1000, 0);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut may = |polling: &mut Polling, bytes| polling.poll_worked(bytes, &mut cx).is_ready();
+        assert!(may(&mut polling, 5000), "it is alone");
+        polling.work_begins(200);
+        assert!(may(&mut polling, 50) && !may(&mut polling, 51));
+        polling.work_begins(50);
+        assert!(!may(&mut polling, 1));
+        polling.work_ends(200);
+        assert!(may(&mut polling, 200) && !may(&mut polling, 201));
+    }
+
+    #[test]
+    fn half_of_what_may_wait_is_room_or_one_thing_when_nothing_waits() {
+        let mut polling = Polling::new(1000, 0);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(polling.poll_room(5000, &mut cx).is_ready());
+        polling.put(letters(&[&"x".repeat(400)])).unwrap();
+        let left = 500 - polling.bytes();
+        assert!(polling.poll_room(left, &mut cx).is_ready());
+        assert!(polling.poll_room(left + 1, &mut cx).is_pending());
+        assert!(poll(&mut polling, None).is_ready());
+        assert!(polling.poll_room(left + 1, &mut cx).is_ready());
     }
 
     #[test]

@@ -36,6 +36,11 @@ impl Arguments {
         self.attachments.push(bytes);
     }
 
+    /// How long they are, with what is attached.
+    pub(crate) fn bytes(&self) -> usize {
+        self.list.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+
     /// Many values, as one JSON list with a placeholder where each attachment belongs.
     ///
     /// # Errors

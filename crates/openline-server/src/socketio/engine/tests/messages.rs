@@ -208,9 +208,22 @@ async fn a_client_that_does_not_read_is_cut_off() {
 
 #[tokio::test]
 async fn a_post_waits_for_a_client_that_polls_less_than_it_asks() {
+    let packets = much();
+    posts_wait_for_polls(&packets).await;
+}
+
+/// What handlers answer does not wait yet when the next event is looked at.
+#[tokio::test]
+async fn a_post_waits_for_handlers_whose_answers_are_to_wait() {
+    let packets: Vec<_> = much().iter().map(|text| format!("4work{}", &text[1..])).collect();
+    posts_wait_for_polls(&packets).await;
+}
+
+/// Posts these, 800 kB, three times, while a client polls with pauses.
+async fn posts_wait_for_polls(packets: &[String]) {
     let server = TestServer::start();
     let client = Poller::open(&server).await;
-    let body = much().join("\x1e");
+    let body = packets.join("\x1e");
     let asked = async {
         for _ in 0..3 {
             client.say(&body).await;
@@ -218,12 +231,12 @@ async fn a_post_waits_for_a_client_that_polls_less_than_it_asks() {
     };
     let polled = async {
         let mut came = Vec::new();
-        while came.len() < 3 * much().len() {
+        while came.len() < 3 * packets.len() {
             tokio::time::sleep(Duration::from_millis(200)).await;
             came.extend(client.packets().await);
         }
         came
     };
     let ((), came) = tokio::join!(asked, polled);
-    assert!(came.chunks(much().len()).all(|part| part == much()), "each once, and in order");
+    assert!(came.chunks(packets.len()).all(|part| part == packets), "each once, and in order");
 }

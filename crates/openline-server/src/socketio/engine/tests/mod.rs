@@ -149,6 +149,18 @@ impl Upper for Echoing {
                     self.outlet.send_batch(&batch, false);
                     self.outlet.send_batch(&batch, true);
                 }
+                // As a handler, which answers from another thread.
+                word if word.starts_with("work") => {
+                    let work = self.outlet.begin_work(word.len());
+                    let outlet = self.outlet.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        if outlet.send(&[message]).is_err() {
+                            outlet.close(4006, "slow consumer");
+                        }
+                        drop(work);
+                    });
+                }
                 "flood" => {
                     let large = Message::Text("x".repeat(100_000).into());
                     let mut taken = 0;
