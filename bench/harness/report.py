@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from harness.subjects import OURS, SUBJECTS, version
-from harness.workloads import NODES, WORKLOADS, Workload
+from harness.workloads import NATIVE, NODES, WORKLOADS, Workload
 
 METHOD = """\
 The server runs on one core, the load generator on another. Each round measures every
@@ -100,17 +100,22 @@ def _bytes(workload: str, subject: str, bound: int) -> Target:
 NAMES = {"cpu_per_message": "CPU per delivery", "delivery_p99_us": "p99 of deliveries"}
 
 TARGETS = [
+    *_faster("echo-1", 1, "uwebsockets"),
     *_faster("echo-1", 1.05, "bun"),
     *_faster("echo-1", 0.97, "floor"),
+    *_faster("echo-32", 1.05, "uwebsockets"),
     *_faster("echo-32", 1.5, "bun"),
     *_faster("echo-32", 15, "tungstenite"),
     *_faster("echo-32", 15, "tokio-websockets"),
     *_faster("echo-32", 15, "fastwebsockets"),
+    *_faster("echo-64k", 1.05, "uwebsockets"),
     *(_bytes("idle-10k", subject, 1024) for subject in ("openline-ws", OURS)),
-    _at_least("exchange-1000", OURS, 1, "bun"),
-    _at_least("exchange-10000", OURS, 1, "bun"),
-    _at_least("exchange-1000-burst16", OURS, 1.1, "bun"),
-    _at_least("exchange-10000-burst16", OURS, 1.1, "bun"),
+    *(
+        _at_least(f"exchange-{lines}{burst}", OURS, bound, rival)
+        for lines in (1_000, 10_000)
+        for burst, bound in (("", 1), ("-burst16", 1.1))
+        for rival in NATIVE
+    ),
     _at_most(
         "exchange-flat", f"{OURS} (15,000 lines)", 1.15, f"{OURS} (100 lines)", "cpu_per_message"
     ),
@@ -250,13 +255,13 @@ def _speed_row(workload: Workload, label: str, rows: Samples) -> tuple[str, ...]
 
 
 def _ratio_heads(workload: Workload) -> list[str]:
-    rivals = {"bun": ["to Bun"], "socket.io": ["to Socket.IO"], OURS: []}
-    return ["to Openline", *rivals[workload.rival]]
+    names = {"uwebsockets": "uWebSockets", "bun": "Bun", "socket.io": "Socket.IO", OURS: "Openline"}
+    return [f"to {names[subject]}" for subject in _compared(workload)]
 
 
 def _compared(workload: Workload) -> list[str]:
-    """Us and the rival, once where that is the same."""
-    return list(dict.fromkeys((OURS, workload.rival)))
+    """Us and the rivals, once where one of them is us."""
+    return list(dict.fromkeys((OURS, *workload.rivals)))
 
 
 def _rival(label: str, subject: str, rows: Samples) -> str:

@@ -8,6 +8,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness import uwebsockets
 from harness.server import BenchError
 
 BENCH = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ GIVEN = os.environ.get("OPENLINE_BIN")
 @dataclass(frozen=True)
 class Subject:
     name: str
-    kind: str  # "server", "library", "peer", "batched", "node", "bun", "floor" or "socketio…"
+    kind: str  # "server", "library", "peer", "batched", "node", "bun", "uwebsockets", "floor" or "socketio…"
     package: str  # the name in the lock file, for the version
     note: str
 
@@ -44,6 +45,8 @@ class Subject:
                 command = ["node", str(NODE / "ws-server.mjs"), *listen]
             case "bun":
                 command = [bun(), str(NODE / "bun-server.ts"), *listen]
+            case "uwebsockets":
+                command = [str(uwebsockets.PROGRAM), *listen]
             case "socketio":
                 return ["node", str(NODE / "socketio-server.mjs"), *listen]
             case "socketio+recovery":
@@ -68,7 +71,13 @@ SUBJECTS = {
         Subject("floor", "floor", "floor", "raw epoll TCP echo, no WebSocket"),
         Subject(OURS, "server", "openline", "the full server, `openline serve`"),
         Subject("openline-ws", "library", "openline-ws", "the library, its README's echo loop"),
-        Subject("bun", "bun", "bun", "Bun.serve (uWebSockets inside)"),
+        Subject(
+            "uwebsockets",
+            "uwebsockets",
+            uwebsockets.PACKAGE,
+            "uWebSockets in C++, from the sources in libuwebsockets-sys",
+        ),
+        Subject("bun", "bun", "bun", "Bun.serve (a fork of uWebSockets inside)"),
         Subject("ws", "node", "ws", "ws with bufferutil on Node.js"),
         Subject("tungstenite", "peer", "tokio-tungstenite", "tokio-tungstenite, send per message"),
         Subject("tokio-websockets", "peer", "tokio-websockets", "send per message"),
@@ -104,6 +113,8 @@ def build(subjects: list[Subject]) -> None:
             raise BenchError("node and npm are needed for the subjects ws, bun and socket.io")
         if not _installed():
             _run(["npm", "ci", "--no-audit", "--no-fund"], NODE)
+    if "uwebsockets" in kinds:
+        uwebsockets.build()
     for subject in subjects:
         program = subject.command()[0]
         if shutil.which(program) is None:

@@ -18,7 +18,8 @@ TLS_IDLE_LINES = 5_000
 MISSED = 100
 
 LIBRARIES = ["tungstenite", "tokio-websockets", "fastwebsockets", "yawc", "sockudo"]
-ECHO = [OURS, "openline-ws", "bun", "ws", *LIBRARIES]
+NATIVE = ["uwebsockets", "bun"]
+ECHO = [OURS, "openline-ws", *NATIVE, "ws", *LIBRARIES]
 NODES = 3
 FLAT_LINES = [100, 1_000, 10_000, 15_000]
 
@@ -101,7 +102,7 @@ class Workload:
     entries: list[Entry]
     arguments: list[str]
     door: str = "echo"  # or "exchange", lines subscribed to a channel; or "socketio", in a room
-    rival: str = "bun"  # whom the tables compare with
+    rivals: tuple[str, ...] = tuple(NATIVE)  # whom the tables compare with
     size: int = 0
     seconds: float = 0.0  # the least that the window lasts
 
@@ -159,7 +160,11 @@ def _fanout(name: str, lines: int, burst: int, others: list[Entry]) -> Workload:
         f"The exchange: 128 bytes from one line to {lines:,}, {how}",
         "fanout",
         lines,
-        [Entry(OURS), Entry("bun"), Entry("bun", "bare", bare=True), *others],
+        [
+            Entry(OURS),
+            *(Entry(name, note, bare=bool(note)) for name in NATIVE for note in ("", "bare")),
+            *others,
+        ],
         f"--burst {burst}".split(),
         door="exchange",
         size=128,
@@ -180,7 +185,7 @@ def _cluster(name: str, lines: int, how: str, arguments: str) -> Workload:
         [Entry(OURS), *nodes],
         arguments.split(),
         door="exchange",
-        rival=OURS,
+        rivals=(OURS,),
         size=128,
     )
 
@@ -189,7 +194,7 @@ def _flat_entries() -> list[Entry]:
     return [
         Entry(subject, f"{lines:,} lines", lines=lines)
         for lines in FLAT_LINES
-        for subject in (OURS, "bun")
+        for subject in (OURS, *NATIVE)
     ]
 
 
@@ -252,7 +257,7 @@ EXCHANGE_WORKLOADS = [
         1_000,
         [
             Entry(subject, note, stalled=bool(note))
-            for subject in (OURS, "bun")
+            for subject in (OURS, *NATIVE)
             for note in ("", "stalled reader")
         ],
         "--burst 16 --rate 20".split(),
@@ -265,7 +270,10 @@ EXCHANGE_WORKLOADS = [
         "The exchange: 2 KiB of words from one line to 1,000, one at a time, permessage-deflate",
         "fanout",
         1_000,
-        [Entry(OURS), *(Entry(name, "deflate", deflate=True) for name in (OURS, "bun", "ws"))],
+        [
+            Entry(OURS),
+            *(Entry(name, "deflate", deflate=True) for name in (OURS, *NATIVE, "ws")),
+        ],
         "--burst 1".split(),
         door="exchange",
         size=2_048,
@@ -275,7 +283,7 @@ EXCHANGE_WORKLOADS = [
         "The exchange: 15,000 lines of 1,000 users, authenticated and subscribed, that say nothing",
         "idle",
         EXCHANGE_IDLE_LINES,
-        [Entry(OURS, users=USERS), Entry(OURS, "no token"), Entry("bun")],
+        [Entry(OURS, users=USERS), Entry(OURS, "no token"), *_entries(NATIVE)],
         "--hold 60".split(),
         door="exchange",
     ),
@@ -293,7 +301,7 @@ def _socketio(name: str, title: str, mode: str, lines: int, arguments: str) -> W
         SOCKETIO_ENTRIES,
         arguments.split(),
         door="socketio",
-        rival="socket.io",
+        rivals=("socket.io",),
         size=128,
     )
 
@@ -328,7 +336,7 @@ CLUSTER_WORKLOADS = [
     _cluster("cluster-latency", 100, "50 publications a second", "--burst 1 --rate 50"),
 ]
 
-TLS_ENTRIES = [Entry(name, tls=True) for name in (OURS, "bun", "ws")]
+TLS_ENTRIES = [Entry(name, tls=True) for name in (OURS, *NATIVE, "ws")]
 
 TLS_WORKLOADS = [
     Workload(
@@ -367,7 +375,7 @@ def _stream(name: str, burst: int) -> Workload:
         f"Event streams (SSE): 128 bytes to 1,000 readers, {how}",
         "stream",
         1_000,
-        _entries([OURS, "bun", "ws"]),
+        _entries([OURS, *NATIVE, "ws"]),
         f"--burst {burst}".split(),
         door="stream",
         size=128,
@@ -394,7 +402,7 @@ ARRIVAL_WORKLOADS = [
         [Entry(OURS), Entry(OURS, "in memory", options="--ephemeral")],
         _arguments(RECOVERY),
         door="arrival",
-        rival=OURS,
+        rivals=(OURS,),
     ),
     Workload(
         "publish-acked",
@@ -409,7 +417,7 @@ ARRIVAL_WORKLOADS = [
         ],
         [*"--size 128 --in-flight 32".split(), *_arguments(ASK)],
         door="arrival",
-        rival=OURS,
+        rivals=(OURS,),
         seconds=2.0,
     ),
 ]
