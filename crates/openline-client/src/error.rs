@@ -32,11 +32,14 @@ pub enum Error {
         /// Why, for people.
         reason: String,
     },
+    /// It was [cancelled](crate::UploadControl::cancel).
+    Cancelled,
     /// This client has a subscription to the channel already.
     AlreadySubscribed,
     /// The name of the channel breaks a rule.
     Channel(ChannelNameError),
-    /// What was to be sent cannot be written as JSON, or what came is not of the wanted type; says why.
+    /// What was to be sent cannot be written as JSON, or what came is not of the wanted type; of a file,
+    /// that it cannot be read or is not what was said of it. Says why.
     Payload(String),
     /// The server's answer is not one to this request.
     Unexpected,
@@ -53,6 +56,7 @@ impl Error {
             Self::TooLarge { .. } => "too_large",
             Self::ConnectionLost => "connection_lost",
             Self::Stopped { .. } => "stopped",
+            Self::Cancelled => "aborted",
             Self::AlreadySubscribed => "already_subscribed",
             Self::Channel(_) => "bad_channel",
             Self::Payload(_) => "bad_payload",
@@ -68,6 +72,7 @@ impl Error {
             Self::Timeout | Self::Expired | Self::QueueFull | Self::ConnectionLost => true,
             Self::TooLarge { .. }
             | Self::Stopped { .. }
+            | Self::Cancelled
             | Self::AlreadySubscribed
             | Self::Channel(_)
             | Self::Payload(_)
@@ -92,6 +97,7 @@ impl fmt::Display for Error {
             Self::Stopped { code, reason } => {
                 write!(f, "the client has stopped: {reason} ({code})")
             }
+            Self::Cancelled => f.write_str("it was cancelled"),
             Self::AlreadySubscribed => {
                 f.write_str("this client is subscribed to the channel already")
             }

@@ -1,7 +1,5 @@
 //! Calls of the client with what a vector's message says, and what they give.
 
-use std::io::Cursor;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openline_client::{Client, Data, Error};
@@ -72,21 +70,6 @@ pub(crate) fn set_presence(client: &Client, message: &Value) -> Call {
     tokio::spawn(async { presence.await.map(|()| Value::Null) })
 }
 
-/// An upload of an empty file.
-pub(crate) fn upload(client: &Client, message: &Value) -> Call {
-    let mut upload = client.upload(Cursor::new(Vec::new()), text(message, "name").unwrap());
-    if let Some(bytes) = message["size"].as_u64() {
-        upload = upload.size(bytes);
-    }
-    if let Some(kind) = text(message, "contentType") {
-        upload = upload.content_type(kind);
-    }
-    if let Some(key) = text(message, "key") {
-        upload = upload.key(key);
-    }
-    tokio::spawn(async { upload.await.map(|file| told::file(&file)) })
-}
-
 fn payload(message: &Value) -> Data {
     let data = &message["data"];
     let base64 = data["$bytes"].as_str().or(match message["encoding"].as_str() {
@@ -99,6 +82,6 @@ fn payload(message: &Value) -> Data {
     }
 }
 
-fn text<'a>(message: &'a Value, name: &str) -> Option<&'a str> {
+pub(crate) fn text<'a>(message: &'a Value, name: &str) -> Option<&'a str> {
     message[name].as_str()
 }

@@ -123,6 +123,8 @@ pub(crate) fn complete(message: &mut Value, asked: Option<&Value>, room: Option<
             put(&mut message["data"], "expiresAt", now_ms());
         }
         "complete" => {
+            put(&mut message["data"], "name", "a");
+            put(&mut message["data"], "contentType", "application/octet-stream");
             put(&mut message["data"], "url", "/uploads/file");
             put(&mut message["data"], "expiresAt", now_ms());
         }

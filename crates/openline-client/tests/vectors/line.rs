@@ -1,6 +1,6 @@
 //! A line of a vector: a client, and the server's end that the test plays.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::calls::{self, Call};
 use crate::pattern::now_ms;
 use crate::script::{self, Script};
+use crate::uploads::{self, Uploading};
 use crate::{packed, said, told};
 
 /// How long a step may take.
@@ -36,7 +37,11 @@ pub(crate) struct Line {
     /// What was said and not answered, by the vector's ids.
     asked: HashMap<String, Asked>,
     /// Calls that say more than one message, and go on when the first is answered.
-    uploads: VecDeque<Call>,
+    uploads: Vec<Uploading>,
+    /// The sum of the file that is begun next.
+    pub(crate) sum: Option<String>,
+    /// The client's own id of a chunk that is not acknowledged.
+    chunk: Option<Value>,
     listing: Option<Listing>,
     is_over: bool,
 }
@@ -59,6 +64,11 @@ enum Waits {
     Nobody,
     Call(Call),
     Page(Listing),
+    Upload(Uploading),
+    /// The answer to a chunk is waited for by its upload.
+    Chunk,
+    /// An upload that has ended already.
+    Cancelled(Call),
     /// Whoever looks at the status.
     Status,
     Subscriptions(Vec<(String, Subscribing)>),
@@ -82,8 +92,8 @@ impl Line {
             async move { client.connect().await }
         });
         let server = script.accept_as(protocol(format)).await;
-        let (rooms, asked, uploads) = (BTreeMap::new(), HashMap::new(), VecDeque::new());
-        let (early, listing, is_over) = (Vec::new(), None, false);
+        let (rooms, asked, uploads) = (BTreeMap::new(), HashMap::new(), Vec::new());
+        let (early, listing, sum, chunk, is_over) = (Vec::new(), None, None, None, false);
         Self {
             client,
             format,
@@ -95,6 +105,8 @@ impl Line {
             early,
             asked,
             uploads,
+            sum,
+            chunk,
             listing,
             is_over,
         }
@@ -112,6 +124,9 @@ impl Line {
 
     /// Has the client say this.
     pub(crate) async fn say(&mut self, message: &Value) -> Result<(), String> {
+        if message["type"] == "chunk" {
+            self.upload(message).give(message).await;
+        }
         let Some(waits) = self.call(message) else {
             let asked = Asked { message: message.clone(), own: None, waits: Waits::Nobody };
             self.asked.insert(message["id"].to_string(), asked);
@@ -138,6 +153,7 @@ impl Line {
                 self.send(&answer).await;
                 self.answered(call, Vec::new(), &answer).await?;
             }
+            (None, Waits::Chunk) => self.chunk = own,
             (None, _) => {}
         }
         Ok(())
@@ -152,6 +168,12 @@ impl Line {
     /// Sends the client a message, and looks whether it reaches whom it is for.
     pub(crate) async fn tell(&mut self, mut message: Value) -> Result<(), String> {
         let Some(id) = message.get("id").map(Value::to_string) else {
+            if let Some(own) = self.chunk.take_if(|_| message["type"] == "chunk") {
+                message["id"] = own;
+                self.send(&message).await;
+                let offset = message["offset"].as_u64().unwrap();
+                return self.upload(&message).has_stored(offset).await;
+            }
             self.send(&message).await;
             return self.heard(&message).await;
         };
@@ -160,7 +182,19 @@ impl Line {
         message["id"] = own;
         self.send(&message).await;
         match asked.waits {
-            Waits::Nobody => Ok(()),
+            Waits::Nobody | Waits::Chunk => Ok(()),
+            Waits::Upload(upload) if message["type"] == "error" => {
+                self.answered(upload.end(), Vec::new(), &message).await
+            }
+            Waits::Upload(mut upload) => {
+                upload.opened(&message).await?;
+                self.uploads.push(upload);
+                Ok(())
+            }
+            Waits::Cancelled(call) => match soon(call).await?.unwrap() {
+                Err(Error::Cancelled) => Ok(()),
+                other => Err(format!("the upload that was cancelled gave {other:?}")),
+            },
             Waits::Status => self.heard(&message).await,
             Waits::Subscriptions(made) => self.subscribed(made, &message).await,
             Waits::Call(call) => self.answered(call, Vec::new(), &message).await,
@@ -285,13 +319,22 @@ impl Line {
             }
             "presence" => Waits::Call(calls::presence(client, message)),
             "setPresence" => Waits::Call(calls::set_presence(client, message)),
-            "upload" => {
-                self.uploads.push_back(calls::upload(client, message));
-                Waits::Nobody
-            }
-            "complete" => Waits::Call(self.uploads.pop_front().unwrap()),
+            "upload" => Waits::Upload(uploads::begin(client, message, self.sum.as_deref())),
+            "chunk" => Waits::Chunk,
+            "complete" => Waits::Call(self.take_upload(message).end()),
+            "cancel" => Waits::Cancelled(self.take_upload(message).cancel()),
             other => panic!("no call says {other}"),
         })
+    }
+
+    /// The upload that the message is about: the last one, where there are several of the same name.
+    fn upload(&mut self, message: &Value) -> &mut Uploading {
+        self.uploads.iter_mut().rfind(|upload| upload.is(message)).unwrap()
+    }
+
+    fn take_upload(&mut self, message: &Value) -> Uploading {
+        let at = self.uploads.iter().rposition(|upload| upload.is(message)).unwrap();
+        self.uploads.remove(at)
     }
 
     fn subscribe(&self, message: &Value) -> Vec<(String, Subscribing)> {
@@ -404,7 +447,8 @@ impl Line {
             (Ok(Some(Message::Text(text))), Format::Json) => {
                 serde_json::from_str(&text).map_err(|error| format!("{error} in {text}"))
             }
-            (Ok(Some(Message::Binary(bytes))), Format::MessagePack) => Ok(packed::unpack(&bytes)),
+            // Chunks are bytes on all lines.
+            (Ok(Some(Message::Binary(bytes))), _) => Ok(packed::unpack(&bytes)),
             (other, _) => Err(format!("{other:?} came from the client")),
         }
     }

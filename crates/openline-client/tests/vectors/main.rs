@@ -12,6 +12,9 @@
 //! - `typing` in a channel without a subscription cannot be said: it and its error are passed over.
 //! - What the protocol takes for the same is the same here: `channel` and `channels` with one element,
 //!   `data` that is null and none.
+//! - The client cuts a file into chunks as long as the server allows: here that is as long as the next
+//!   one in the vector. They always have an id, as `publish` has. The sum of a file is given when the
+//!   upload is begun.
 //! - Where a pattern leaves a field open that the protocol has, the test puts one in.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -29,6 +32,7 @@ mod said;
 mod script;
 mod told;
 mod unsayable;
+mod uploads;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +41,7 @@ use openline_client::Format;
 use serde_json::Value;
 
 /// Those of which all can be said; if there are fewer, this says less of the client than it did.
-const PLAYED_MIN: usize = 27;
+const PLAYED_MIN: usize = 29;
 
 /// A test for each of these files.
 macro_rules! played {
@@ -76,7 +80,9 @@ played! {
     reserved_event,
     set_presence,
     subscribe,
+    transfer_cancelled,
     transfer_names,
+    transfer_resumed,
     typing,
     unsubscribe,
     volatile,

@@ -53,6 +53,7 @@ impl Play<'_> {
         let next = self.next_said(at, name);
         let line = self.lines.get_mut(name).expect("the line is open");
         if let Some(message) = step.get("send") {
+            line.sum = sum(&self.steps[at..]);
             return line.say(&self.kept.fill(message)).await;
         }
         if let Some(code) = step["close"].as_u64() {
@@ -67,6 +68,11 @@ impl Play<'_> {
             let mut message = self.instances.of(pattern, &mut self.kept).unwrap();
             let asked = line.asked(&message);
             complete(&mut message, asked, line.room());
+            if message["type"] == "upload"
+                && let Some(chunk) = next_chunk(&self.steps[at..])
+            {
+                message["data"]["chunkMax"] = said::bytes(chunk).len().into();
+            }
             assert!(self.kept.matches(pattern, Some(&message)), "{message} does not match");
             let early = next.as_ref().filter(|_| message["type"] == "welcome");
             if let Some(early) = early.filter(|message| said::asks_for_several(message)) {
@@ -82,4 +88,20 @@ impl Play<'_> {
         let mut rest = self.steps[at + 1..].iter().filter(|step| step["line"] == line);
         rest.find_map(|step| step.get("send").cloned())
     }
+}
+
+/// The next chunk that is sent. The client makes them as long as they may be.
+fn next_chunk(steps: &[Value]) -> Option<&Value> {
+    steps.iter().map(|step| &step["send"]).find(|message| message["type"] == "chunk")
+}
+
+/// The sum that is sent in the end for the file that the first of these steps begins.
+fn sum(steps: &[Value]) -> Option<String> {
+    let sent = &steps[0]["send"];
+    let is_answer = |expected: &&Value| expected["id"] == sent["id"] && sent["type"] == "upload";
+    let answer = steps.iter().map(|step| &step["expect"]).find(is_answer)?;
+    let name = format!("${{{}}}", answer["data"]["upload"]["as"].as_str()?);
+    let is_end = |sent: &&Value| sent["type"] == "complete" && sent["upload"] == name;
+    let end = steps.iter().map(|step| &step["send"]).find(is_end)?;
+    end["sha256"].as_str().map(str::to_owned)
 }

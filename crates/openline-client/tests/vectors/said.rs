@@ -1,11 +1,14 @@
 //! What a vector sends, held against what the client says.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 /// Whether the client said what it was to say: all but the id, and a key where it makes its own.
 pub(crate) fn check(came: &Value, wanted: &Value) -> Result<(), String> {
     let makes_key = matches!(wanted["type"].as_str(), Some("publish" | "upload"))
         && wanted.get("key").is_none()
+        && wanted.get("upload").is_none()
         && wanted["volatile"] != true;
     let (mut said, wanted) = (plain(came), plain(wanted));
     if makes_key {
@@ -51,6 +54,12 @@ pub(crate) fn subscribed_to(message: &Value) -> Vec<Value> {
     channels
 }
 
+/// The bytes of a chunk.
+pub(crate) fn bytes(chunk: &Value) -> Vec<u8> {
+    let data = &chunk["data"];
+    STANDARD.decode(data["$bytes"].as_str().or(data.as_str()).unwrap()).unwrap()
+}
+
 /// The message without an id, and in one form where there are several for the same.
 fn plain(message: &Value) -> Value {
     let mut plain = message.clone();
@@ -65,6 +74,16 @@ fn plain(message: &Value) -> Value {
         }
         "publish" => {
             fields.entry("data").or_insert(Value::Null);
+        }
+        // It always goes as bytes.
+        "chunk" => {
+            fields.remove("encoding");
+            fields.insert("data".to_owned(), json!(bytes(message)));
+        }
+        "complete" => {
+            if let Some(digits) = message["sha256"].as_str() {
+                fields.insert("sha256".to_owned(), digits.to_lowercase().into());
+            }
         }
         // Pages are as long as the server gives them.
         "presence" => {

@@ -1,11 +1,11 @@
 //! Why the typed API cannot say what a vector sends.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use openline_client::{ChannelName, Position};
 use serde_json::Value;
 
-use crate::said::{asks_for_several, channels, subscribed_to};
+use crate::said::{asks_for_several, bytes, channels, subscribed_to};
 
 /// The first reason that there is.
 pub(crate) fn reason(steps: &[Value]) -> Option<&'static str> {
@@ -24,7 +24,12 @@ pub(crate) fn reason(steps: &[Value]) -> Option<&'static str> {
 struct Said {
     lines: HashSet<String>,
     subscriptions: HashSet<(String, String)>,
-    upload: bool,
+    /// The files that were begun, by what the server calls them: how many bytes of each were sent.
+    begun: bool,
+    sent: HashMap<String, u64>,
+    chunk_bytes: Option<usize>,
+    /// Those that are complete or cancelled.
+    ended: HashSet<String>,
 }
 
 impl Said {
@@ -42,18 +47,7 @@ impl Said {
             "auth" => Some("a token is shown when the client connects, or when it runs out"),
             "subscribe" => self.of_subscribe(line, message, is_first),
             "unsubscribe" => self.of_unsubscribe(line, message),
-            "upload" if message.get("name").is_none() => {
-                Some("`upload` has a name, and goes on with a transfer by its key")
-            }
-            "upload" => {
-                self.upload = true;
-                None
-            }
-            "chunk" => Some("`upload` cuts the chunks, and sends them until all are stored"),
-            "complete" if !self.upload => Some("`upload` says `complete` when all is stored"),
-            "complete" if message.get("sha256").is_some() => Some("`upload` makes no sum"),
-            "complete" => None,
-            "cancel" => Some("an upload is not cancelled"),
+            "upload" | "chunk" | "complete" | "cancel" => self.of_transfer(kind, message),
             _ => Some("a request always has an id and data"),
         }
     }
@@ -73,6 +67,38 @@ impl Said {
             }
         }
         None
+    }
+
+    fn of_transfer(&mut self, kind: &str, message: &Value) -> Option<&'static str> {
+        let upload = message["upload"].as_str();
+        if kind == "upload" {
+            self.begun = true;
+            let is_named = message.get("name").is_some() || upload.is_some();
+            return (!is_named).then_some("`upload` has a name");
+        }
+        let Some(upload) = upload.filter(|upload| self.begun && !self.ended.contains(*upload))
+        else {
+            return Some("of a file that was not begun, or has ended, nothing is sent");
+        };
+        if kind == "chunk" {
+            return self.of_chunk(upload, message);
+        }
+        self.ended.insert(upload.to_owned());
+        let is_sum = message["sha256"].as_str().is_none_or(|digits| digits.len() == 64);
+        (!is_sum).then_some("a sum of another form is refused by the client")
+    }
+
+    fn of_chunk(&mut self, upload: &str, message: &Value) -> Option<&'static str> {
+        if message["encoding"] != "base64" {
+            return Some("a chunk has bytes");
+        }
+        let (sent, len) = (self.sent.entry(upload.to_owned()).or_default(), bytes(message).len());
+        if message["offset"].as_u64() != Some(*sent) {
+            return Some("`upload` sends a file from its beginning to its end");
+        }
+        *sent += len as u64;
+        let is_as_long = *self.chunk_bytes.get_or_insert(len) == len;
+        (!is_as_long).then_some("`upload` makes all chunks as long as they may be")
     }
 
     fn of_unsubscribe(&mut self, line: &str, message: &Value) -> Option<&'static str> {
