@@ -85,6 +85,57 @@ async fn an_upload_is_begun_again_under_its_key_behind_what_is_stored() {
     assert!(fetched(&server, &stored.url).await == sent, "the file is another one");
 }
 
+#[tokio::test]
+async fn the_server_compares_the_sum() {
+    let server = TestServer::start();
+    let client = server.client().0.build().unwrap();
+    soon(client.connect()).await.unwrap();
+    let sum = "2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824";
+    let upload = client.upload(Cursor::new(b"hello"), "hello.txt").sha256(sum);
+    let stored = soon(upload.into_future()).await.unwrap();
+    assert_eq!(stored.sha256, sum.to_lowercase());
+    let upload = client.upload(Cursor::new(b"hell0"), "hello.txt").sha256(sum);
+    let error = soon(upload.into_future()).await.unwrap_err();
+    assert_eq!(error.code(), "checksum_mismatch");
+}
+
+#[tokio::test]
+async fn another_client_goes_on_with_a_transfer_by_its_name() {
+    let server = TestServer::start();
+    let client = server.client().0.build().unwrap();
+    soon(client.connect()).await.unwrap();
+    let sent = file(1 << 20);
+    let half = tokio::io::AsyncReadExt::chain(Cursor::new(sent[..1 << 19].to_vec()), Broken);
+    let first = client.upload(half, "noise.bin").size(1 << 20);
+    let control = first.control();
+    soon(first.into_future()).await.unwrap_err();
+    let name = control.upload_name().borrow().clone().unwrap();
+    drop(client);
+
+    let client = server.client().0.build().unwrap();
+    soon(client.connect()).await.unwrap();
+    let again = client.upload(Cursor::new(sent.clone()), "another").seekable().resume(name.clone());
+    let stored = soon(again.into_future()).await.unwrap();
+    assert_eq!((stored.name.as_str(), &*stored.upload), ("noise.bin", &*name));
+    assert!(fetched(&server, &stored.url).await == sent, "the file is another one");
+}
+
+#[tokio::test]
+async fn the_server_has_nothing_of_what_was_cancelled() {
+    let server = TestServer::start();
+    let client = server.client().0.build().unwrap();
+    soon(client.connect()).await.unwrap();
+    let upload = client.upload(Cursor::new(file(1 << 20)), "noise.bin").key("k");
+    let control = upload.control();
+    let uploading = tokio::spawn(upload.into_future());
+    soon(control.stored().wait_for(|stored| *stored > 0)).await.unwrap();
+    control.cancel();
+    assert_eq!(soon(uploading).await.unwrap().unwrap_err(), openline_client::Error::Cancelled);
+    let name = control.upload_name().borrow().clone().unwrap();
+    let again = client.upload(Cursor::new(file(1 << 20)), "noise.bin").resume(name);
+    assert_eq!(soon(again.into_future()).await.unwrap_err().code(), "not_found");
+}
+
 struct Broken;
 
 impl tokio::io::AsyncRead for Broken {
