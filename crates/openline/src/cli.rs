@@ -216,8 +216,17 @@ pub(crate) struct Channels {
     pub(crate) presence: Option<ChannelName>,
 
     /// Send this file, and print its name, size, SHA-256 and address.
+    ///
+    /// Run again after it was ended, it goes on where it stopped; a file that the server has already is
+    /// not sent again.
     #[arg(long, value_name = "FILE", group = "action")]
     pub(crate) upload: Option<PathBuf>,
+
+    /// Go on with what was sent under this key: 1 to 64 bytes, another for each file.
+    ///
+    /// Without this, the key is made from the file's name and bytes. Another key sends it anew.
+    #[arg(long, value_name = "KEY", requires = "upload", value_parser = upload_key)]
+    pub(crate) upload_key: Option<String>,
 
     /// Begin behind the message at this position.
     // One position in 64 begins with a hyphen.
@@ -370,6 +379,13 @@ pub(crate) enum Color {
     Auto,
     Always,
     Never,
+}
+
+fn upload_key(text: &str) -> Result<String, String> {
+    match text.len() {
+        1..=64 => Ok(text.to_owned()),
+        _ => Err("it has to have 1 to 64 bytes".to_owned()),
+    }
 }
 
 fn position(text: &str) -> Result<Position, String> {

@@ -29,7 +29,7 @@ exits! {
     Protocol = 76, "the other side does not speak WebSocket, or breaks its rules";
     Tls = 77, "TLS failed: a bad certificate, or no TLS at all";
     Config = 78, "a file or an option cannot be used";
-    Interrupted = 130, "a second signal ended it at once";
+    Interrupted = 130, "a second signal ended it at once, or one did before a file was sent";
 }
 
 /// The table as help shows it.

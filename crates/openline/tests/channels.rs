@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -267,9 +269,7 @@ fn nothing_is_missing_after_the_server_was_killed() {
 fn a_file_arrives_as_it_was() {
     let server = Server::start("upload");
     let file = server.folder.join("three megabytes.bin");
-    let bytes: Vec<u8> =
-        (0..3_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    fs::write(&file, bytes).unwrap();
+    fs::write(&file, noise(3_000_000)).unwrap();
     let own = Command::new("sha256sum").arg(&file).output().unwrap();
     let own = String::from_utf8(own.stdout).unwrap();
     let own = own.split(' ').next().unwrap();
@@ -288,6 +288,137 @@ fn a_file_arrives_as_it_was() {
     assert_eq!(run.code, Some(0), "{run:?}");
     assert!(run.out.contains(&format!("sha256  {own}\n")), "{run:?}");
     assert!(!run.err.contains('\r'), "a bar is for terminals: {run:?}");
+}
+
+/// Passes what comes on to a server, one connection after the other, and counts the bytes that clients send.
+struct Relay {
+    address: String,
+    sent: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    /// Of the first connection it passes so many bytes, and then none in either direction.
+    fn start(server: &str, first_max: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (server, sent) = (server.to_owned(), Arc::new(AtomicUsize::new(0)));
+        let counted = sent.clone();
+        std::thread::spawn(move || {
+            let mut left = first_max;
+            for client in listener.incoming() {
+                let (mut client, mut server) =
+                    (client.unwrap(), TcpStream::connect(&server).unwrap());
+                let mut answers = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || io::copy(&mut answers.0, &mut answers.1));
+                let mut bytes = [0; 16 * 1024];
+                while let Ok(read @ 1..) = client.read(&mut bytes) {
+                    if read <= left && server.write_all(&bytes[..read]).is_ok() {
+                        left -= read;
+                        counted.fetch_add(read, Ordering::SeqCst);
+                    }
+                }
+                left = usize::MAX;
+                let _ = server.shutdown(Shutdown::Both);
+            }
+        });
+        Self { address, sent }
+    }
+
+    fn connect(&self, arguments: &[&str]) -> Command {
+        let mut command = connect(&[&format!("ws://{}/ws", self.address)]);
+        command.args(arguments);
+        command
+    }
+}
+
+#[test]
+fn an_upload_that_was_ended_goes_on_where_it_stopped_when_it_is_run_again() {
+    let server = Server::start("upload-again");
+    let file = server.folder.join("file.bin");
+    let bytes = noise(3_000_000);
+    fs::write(&file, &bytes).unwrap();
+    let relay = Relay::start(&server.address, 2_000_000);
+    let arguments = ["--upload", file.to_str().unwrap(), "--json"];
+    let mut first = relay.connect(&arguments).stdout(Stdio::null()).spawn().unwrap();
+    wait_until(|| relay.sent.load(Ordering::SeqCst) > 1_900_000);
+    first.kill().unwrap();
+    first.wait().unwrap();
+
+    let before = relay.sent.load(Ordering::SeqCst);
+    let run = ended(&mut relay.connect(&arguments), "");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let last = json(run.out.lines().last().unwrap());
+    assert_eq!(last["size"], 3_000_000);
+    let sent = relay.sent.load(Ordering::SeqCst) - before;
+    // What was under way, 256 KiB at most, may have been lost.
+    assert!((1_000_000..1_500_000).contains(&sent), "{sent} bytes were sent again");
+
+    // It is there already.
+    let before = relay.sent.load(Ordering::SeqCst);
+    let again = ended(&mut relay.connect(&arguments), "");
+    assert_eq!(json(again.out.lines().last().unwrap())["url"], last["url"]);
+    assert!(relay.sent.load(Ordering::SeqCst) - before < 10_000);
+
+    // A file of the same name, length and time is another.
+    let time = fs::metadata(&file).unwrap().modified().unwrap();
+    fs::write(&file, noise(3_000_001).split_off(1)).unwrap();
+    fs::File::options().append(true).open(&file).unwrap().set_modified(time).unwrap();
+    let changed = ended(&mut relay.connect(&arguments), "");
+    assert_eq!(changed.code, Some(0), "{changed:?}");
+    let changed = json(changed.out.lines().last().unwrap());
+    assert_ne!(changed["sha256"], last["sha256"]);
+}
+
+#[test]
+fn under_a_key_that_has_another_file_an_upload_is_an_error() {
+    let server = Server::start("upload-key");
+    let file = server.folder.join("file.txt");
+    let arguments = ["--upload", file.to_str().unwrap(), "--upload-key", "k", "--json"];
+    fs::write(&file, "one").unwrap();
+    let run = ended(&mut server.connect(&arguments), "");
+    assert_eq!(run.code, Some(0), "{run:?}");
+    fs::write(&file, "two").unwrap();
+    let run = ended(&mut server.connect(&arguments), "");
+    assert_eq!(run.code, Some(74), "{run:?}");
+    let last = json(run.out.lines().last().unwrap());
+    assert_eq!((&last["type"], &last["code"]), (&"error".into(), &"checksum_mismatch".into()));
+    let run = ended(&mut server.connect(&["--upload", file.to_str().unwrap()]), "");
+    assert_eq!(run.code, Some(0), "{run:?}");
+}
+
+/// A script that goes on after Ctrl-C must not take the file for sent.
+#[test]
+fn an_upload_that_is_interrupted_does_not_end_well() {
+    let server = Server::start("upload-interrupted");
+    let file = server.folder.join("file.bin");
+    fs::write(&file, noise(1_000_000)).unwrap();
+    let relay = Relay::start(&server.address, 500_000);
+    let mut command = relay.connect(&["--upload", file.to_str().unwrap()]);
+    let child = command.spawn().unwrap();
+    wait_until(|| relay.sent.load(Ordering::SeqCst) > 400_000);
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let run = Run::from(child.wait_with_output().unwrap());
+    assert_eq!(run.code, Some(130), "{run:?}");
+    assert!(run.err.contains("run it again"), "{run:?}");
+}
+
+/// Bytes that do not become fewer by compression.
+fn noise(len: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "it does not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
@@ -309,6 +440,8 @@ fn what_is_wrong_is_said_and_has_its_exit_code() {
         (&[&nowhere, "--presence", "news"], "", 69, "cannot connect to"),
         (&[&echo, "--presence", "news", "--timeout", "1"], "", 69, "does an Openline server run"),
         (&[&here, "--presence", "news", "--token", "no.token.atall"], "", 1, "(4002)"),
+        (&[&here, "--presence", "news", "--upload-key", "k"], "", 2, "--upload <FILE>"),
+        (&[&here, "--upload", "f", "--upload-key", ""], "", 2, "1 to 64 bytes"),
         (&[&here, "--upload", "/nowhere/cat.jpg"], "", 78, "/nowhere/cat.jpg: "),
         (&[&here, "--publish", "news"], "1\nhello\n", 65, "line 2 of the input: "),
     ];

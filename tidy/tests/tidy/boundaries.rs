@@ -104,6 +104,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "openline-client",
             "openline-server",
             "openline-ws",
+            "ring",
             "rustyline",
             "serde_json",
             "signal-hook",

@@ -15,8 +15,8 @@ use crate::exit::{Exit, Failure};
 /// The variable with the token.
 const TOKEN_VARIABLE: &str = "OPENLINE_TOKEN";
 
-/// For how long a publish may wait for a line to come back: as long as the client allows.
-const PUBLISH_TTL: Duration = Duration::from_secs(240);
+/// For how long a publish or a file may wait for a line to come back: as long as the client allows.
+pub(super) const LINE_WAIT: Duration = Duration::from_secs(240);
 
 /// How long the server has to answer the close frame.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_STEP: Duration = Duration::from_millis(5);
 
 pub(super) fn client(arguments: &Connect) -> Result<Client, Stop> {
-    let queue = Queue::default().ttl(PUBLISH_TTL).overflow(Overflow::Wait);
+    let queue = Queue::default().ttl(LINE_WAIT).overflow(Overflow::Wait);
     let mut builder =
         Client::builder(&arguments.url)?.connect_timeout(arguments.timeout).queue(queue);
     for line in &arguments.headers {

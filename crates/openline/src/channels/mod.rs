@@ -62,11 +62,21 @@ async fn talk(arguments: &Connect, output: Output) -> Result<(), Stop> {
     let ended = tokio::select! {
         biased;
         stop = status::tell(&client, &arguments.url, output) => Err(stop),
-        () = signals.next() => Ok(()),
+        () = signals.next() => interrupted(&arguments.channels),
         ended = act(&client, arguments, output) => ended,
     };
     line::close(client).await;
     ended
+}
+
+/// Whoever ends what has no end ends it well. A script must not take a file for sent that is not.
+fn interrupted(channels: &Channels) -> Result<(), Stop> {
+    match channels.upload {
+        Some(_) => Err(Failure::new(Exit::Interrupted, "the file was not sent to its end")
+            .hint("run it again: it goes on where it stopped")
+            .into()),
+        None => Ok(()),
+    }
 }
 
 async fn act(client: &Client, arguments: &Connect, output: Output) -> Result<(), Stop> {
@@ -79,7 +89,7 @@ async fn act(client: &Client, arguments: &Connect, output: Output) -> Result<(),
     } else if let Some(channel) = &channels.presence {
         presence::run(client, channel, output).await
     } else if let Some(file) = &channels.upload {
-        upload::run(client, file, &arguments.url, output).await
+        upload::run(client, file, &arguments.url, channels, output).await
     } else {
         subscribe::run(client, channels, output).await
     }

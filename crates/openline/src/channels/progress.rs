@@ -13,6 +13,8 @@ const NAME_MAX: usize = 20;
 pub(super) struct Progress<'a> {
     pub(super) name: &'a str,
     pub(super) stored: u64,
+    /// Of what is stored, what was before it began.
+    pub(super) before: u64,
     pub(super) size: u64,
     /// Since it began.
     pub(super) took: Duration,
@@ -26,7 +28,7 @@ impl fmt::Display for Progress<'_> {
         let full = "#".repeat(part(CELLS) as usize);
         let name: String = self.name.chars().take(NAME_MAX).collect();
         let seconds = self.took.as_secs_f64().max(0.001);
-        let speed = bytes((stored as f64 / seconds) as u64);
+        let speed = bytes((stored.saturating_sub(self.before) as f64 / seconds) as u64);
         let (done, all) = (bytes(stored), bytes(self.size));
         let width = CELLS as usize;
         write!(f, "{name} [{full:<width$}] {:>3} % {done} of {all}, {speed}/s", part(100))
@@ -52,7 +54,8 @@ mod tests {
     use super::*;
 
     fn shown(stored: u64, size: u64) -> String {
-        Progress { name: "cat.jpg", stored, size, took: Duration::from_secs(2) }.to_string()
+        let took = Duration::from_secs(2);
+        Progress { name: "cat.jpg", stored, before: 0, size, took }.to_string()
     }
 
     #[test]
@@ -67,6 +70,13 @@ mod tests {
         );
         assert!(shown(3_000_000, 3_000_000).contains("[########################] 100 %"));
         assert!(shown(0, 0).contains("  0 %"));
+    }
+
+    #[test]
+    fn what_was_stored_before_is_no_speed() {
+        let took = Duration::from_secs(2);
+        let bar = Progress { name: "f", stored: 3_000, before: 2_000, size: 4_000, took };
+        assert!(bar.to_string().ends_with("75 % 3.0 KB of 4.0 KB, 500 B/s"), "{bar}");
     }
 
     #[test]
