@@ -31,8 +31,8 @@
 //! - [`Client::upload`] sends a file, over as many lines as it takes.
 //! - [`Client::request`], [`Client::history`], [`Client::presence`], [`Client::on`] for what the server asks.
 //!
-//! Every call ends: with its answer, or with an [`Error`] that says whether to try again. Every future
-//! may be dropped.
+//! Every call ends: with its answer, or with an [`Error`] that says whether to try again; an upload alone
+//! waits for a line for as long as the client tries. Every future may be dropped.
 //!
 //! # Run loop
 //! A task of tokio's, started by the first call that waits; it ends with the last handle. Clients are
