@@ -22,7 +22,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(Serve),
-    Connect(Connect),
+    Connect(Box<Connect>),
     Publish(Publish),
     /// Make a token to try things with, or look into one.
     #[command(subcommand)]

@@ -92,7 +92,7 @@ async fn send(
     let mut had_line = Instant::now();
     loop {
         tokio::select! {
-            sent = &mut sending => return Ok(sent.map_err(refused)?),
+            sent = &mut sending => return sent.map_err(refused),
             Ok(()) = stored.changed(), if began.is_none() => {
                 began = Some((Instant::now(), *stored.borrow_and_update()));
             }
