@@ -23,6 +23,9 @@ use tokio::time::Instant;
 /// SHA-256 of no bytes.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/// When a test gives up, by the paused clock. The longest here takes half of it.
+const PATIENCE: Duration = Duration::from_secs(1200);
+
 type Uploading = JoinHandle<Result<StoredFile, Error>>;
 
 async fn connected() -> (Client, Script, Line) {
@@ -44,11 +47,10 @@ fn stream(file: &'static [u8]) -> impl AsyncRead + Send + Unpin + 'static {
 
 /// The next message of this type, without its id, which is returned beside it. A ping is no message here.
 async fn said(line: &mut Line, kind: &str) -> (Value, Value) {
+    let until = Instant::now() + PATIENCE;
     loop {
-        let mut message = match line.0.recv().await.unwrap().unwrap() {
-            Message::Text(text) => serde_json::from_str(&text).unwrap(),
-            Message::Binary(bytes) => packed::unpack(&bytes),
-        };
+        assert!(Instant::now() < until, "no {kind} comes");
+        let mut message = said_any(line).await;
         if message["type"] == "ping" {
             line.send(json!({"type": "pong", "id": message["id"], "timestamp": 1})).await;
             continue;
@@ -57,6 +59,10 @@ async fn said(line: &mut Line, kind: &str) -> (Value, Value) {
         let id = message.as_object_mut().unwrap().remove("id").unwrap();
         return (message, id);
     }
+}
+
+async fn soon<F: IntoFuture>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.expect("it comes in time")
 }
 
 /// Takes the message that begins the transfer, or asks how far it is, and answers it.
@@ -111,12 +117,12 @@ async fn the_sum_goes_with_complete() {
         let uploading = start(client.upload(Cursor::new([]), "f").sha256(digits));
         open(&mut line, 0).await;
         assert_eq!(complete(&mut line).await["sha256"], EMPTY);
-        uploading.await.unwrap().unwrap();
+        soon(uploading).await.unwrap().unwrap();
     }
     let uploading = start(client.upload(Cursor::new([]), "f"));
     open(&mut line, 0).await;
     assert_eq!(complete(&mut line).await.get("sha256"), None);
-    uploading.await.unwrap().unwrap();
+    soon(uploading).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +161,7 @@ async fn it_goes_on_by_the_servers_name_which_is_told_once_known() {
     let rest = chunk(&mut line, 4, "ef").await;
     stored(&mut line, &rest, 6).await;
     complete(&mut line).await;
-    second.await.unwrap().unwrap();
+    soon(second).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +175,7 @@ async fn cancelling_ends_it_here_and_on_the_server() {
     control.cancel();
     // Not even a pause holds it up.
     control.pause();
-    let error = uploading.await.unwrap().unwrap_err();
+    let error = soon(uploading).await.unwrap().unwrap_err();
     assert_eq!((&error, error.code()), (&Error::Cancelled, "aborted"));
     let mut next = said_any(&mut line).await;
     if next["type"] == "chunk" {
@@ -181,7 +187,7 @@ async fn cancelling_ends_it_here_and_on_the_server() {
 }
 
 async fn said_any(line: &mut Line) -> Value {
-    match line.0.recv().await.unwrap().unwrap() {
+    match soon(line.0.recv()).await.unwrap().unwrap() {
         Message::Text(text) => serde_json::from_str(&text).unwrap(),
         Message::Binary(bytes) => packed::unpack(&bytes),
     }
@@ -195,7 +201,7 @@ async fn what_is_cancelled_before_the_server_has_named_it_is_cancelled_when_it_h
     let uploading = start(upload);
     let (_, id) = said(&mut line, "upload").await;
     control.cancel();
-    assert_eq!(uploading.await.unwrap().unwrap_err(), Error::Cancelled);
+    assert_eq!(soon(uploading).await.unwrap().unwrap_err(), Error::Cancelled);
     line.send(json!({"type": "upload", "id": id, "data": {
         "upload": "u-7", "offset": 0, "chunkMax": 4, "window": 8, "expiresAt": 1}}))
         .await;
@@ -251,7 +257,7 @@ async fn what_was_under_way_is_sent_again_after_what_passes_by_any_reader() {
     refused(&mut line, &id, "incomplete", 10).await;
     open(&mut line, 10).await;
     complete(&mut line).await;
-    uploading.await.unwrap().unwrap();
+    soon(uploading).await.unwrap().unwrap();
     assert_eq!(*progress.borrow_and_update(), 10);
 }
 
@@ -269,7 +275,7 @@ async fn what_the_server_lost_is_sent_again_by_a_reader_that_can_go_back() {
     stored(&mut line, &first, 4).await;
     stored(&mut line, &second, 6).await;
     complete(&mut line).await;
-    uploading.await.unwrap().unwrap();
+    soon(uploading).await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +283,7 @@ async fn a_reader_that_cannot_go_back_to_what_the_server_lost_is_an_error_that_s
     let (client, _script, mut line) = connected().await;
     let uploading = start(client.upload(stream(b"abcdef"), "f"));
     lose_all(&mut line).await;
-    let error = uploading.await.unwrap().unwrap_err();
+    let error = soon(uploading).await.unwrap().unwrap_err();
     let Error::Payload(why) = error else { panic!("{error:?}") };
     assert!(why.contains("only 0 bytes") && why.contains("cannot go back"), "{why}");
     says_no_more(&client, &mut line).await;
@@ -302,7 +308,7 @@ async fn a_file_that_is_shorter_than_what_the_server_has_is_an_error() {
         let upload = client.upload(Cursor::new(b"abc"), "f").key("k");
         let uploading = start(if seekable { upload.seekable() } else { upload });
         open(&mut line, 4).await;
-        let error = uploading.await.unwrap().unwrap_err();
+        let error = soon(uploading).await.unwrap().unwrap_err();
         assert!(error.to_string().contains("it has only 3"), "{error}");
     }
 }
@@ -316,7 +322,7 @@ async fn it_gives_up_after_disturbances_without_headway() {
         let id = chunk(&mut line, 0, "abcd").await;
         refused(&mut line, &id, "storage_failed", 0).await;
     }
-    let error = uploading.await.unwrap().unwrap_err();
+    let error = soon(uploading).await.unwrap().unwrap_err();
     assert_eq!(error.code(), "storage_failed");
     says_no_more(&client, &mut line).await;
 }
@@ -340,5 +346,5 @@ async fn it_waits_for_a_line_as_long_as_the_client_tries() {
     let rest = chunk(&mut line, 4, "ef").await;
     stored(&mut line, &rest, 6).await;
     complete(&mut line).await;
-    uploading.await.unwrap().unwrap();
+    soon(uploading).await.unwrap().unwrap();
 }
