@@ -225,7 +225,9 @@ pub(crate) struct Channels {
     /// Go on with what was sent under this key: 1 to 64 bytes, another for each file.
     ///
     /// Without this, the key is made from the file's name and bytes. Another key sends it anew.
-    #[arg(long, value_name = "KEY", requires = "upload", value_parser = upload_key)]
+    // That it requires what the others exclude does not keep it from standing beside them.
+    #[arg(long, value_name = "KEY", requires = "upload", value_parser = upload_key,
+        conflicts_with_all = ["subscribe", "publish", "history_of", "presence"])]
     pub(crate) upload_key: Option<String>,
 
     /// Begin behind the message at this position.
