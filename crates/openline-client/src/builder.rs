@@ -42,9 +42,8 @@ type OverFn = Arc<
 
 impl ClientBuilder {
     pub(crate) fn new(url: &str) -> Result<Self, BuildError> {
-        dial::check(url)?;
         Ok(Self {
-            url: url.to_owned(),
+            url: dial::endpoint(url)?,
             auth: None,
             backoff: Backoff::default(),
             heartbeat: Heartbeat::default(),

@@ -90,8 +90,11 @@ fn resuming(url: &str) -> String {
     format!("{url}{before}resume=1")
 }
 
-/// Whether this can be the address of a server.
-pub(crate) fn check(url: &str) -> Result<(), BuildError> {
+/// The address of the endpoint that `url` means: without a path it is `/ws`.
+///
+/// # Errors
+/// When it cannot be the address of a server.
+pub(crate) fn endpoint(url: &str) -> Result<String, BuildError> {
     let wrong = |what: &str| Err(BuildError::Url(format!("{url:?} {what}")));
     if url.contains('#') {
         return wrong("has a fragment (#…), which is never sent; leave it out");
@@ -103,8 +106,37 @@ pub(crate) fn check(url: &str) -> Result<(), BuildError> {
         Some("https") => return wrong("has the scheme https; use wss"),
         _ => return wrong("has to begin with ws:// or wss://"),
     }
-    match uri.host() {
-        Some(host) if !host.is_empty() => Ok(()),
-        _ => wrong("has no host"),
+    if uri.host().is_none_or(str::is_empty) {
+        return wrong("has no host");
+    }
+    if uri.path() != "/" {
+        return Ok(url.to_owned());
+    }
+    let (before, query) = match url.split_once('?') {
+        Some((before, query)) => (before, format!("?{query}")),
+        None => (url, String::new()),
+    };
+    Ok(format!("{}/ws{query}", before.trim_end_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn without_a_path_it_is_that_of_the_protocol() {
+        for (given, meant) in [
+            ("ws://host", "ws://host/ws"),
+            ("wss://user:word@host:8000/", "wss://user:word@host:8000/ws"),
+            ("ws://[::1]?tenant=a/b", "ws://[::1]/ws?tenant=a/b"),
+            ("ws://host/?a=1", "ws://host/ws?a=1"),
+            ("ws://host/ws", "ws://host/ws"),
+            ("ws://host/other/", "ws://host/other/"),
+        ] {
+            assert_eq!(endpoint(given).unwrap(), meant);
+        }
+        assert!(endpoint("ws:///ws").is_err());
     }
 }
