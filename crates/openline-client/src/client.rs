@@ -56,7 +56,7 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Begins to make a client of the server at `url`: `ws://…/ws` or `wss://…/ws`.
+    /// Begins to make a client of the server at `url`: `ws://…` or `wss://…`. Without a path it is `/ws`.
     ///
     /// # Errors
     /// When `url` cannot be the address of a server.
@@ -92,10 +92,12 @@ impl Client {
 
     /// Closes the line and opens no other. All that waits is answered with [`Error::Stopped`], and
     /// subscriptions end. [`Client::connect`] begins anew.
+    ///
+    /// Ready when the server has answered the close frame, so that a program can end behind it; after a
+    /// second at most. It is closed as well where this is dropped before that.
     pub async fn close(&self) {
         self.handle.shared.input(Input::Stop);
-        // The line says its farewell in a task of its own; that it was told to is enough here.
-        tokio::task::yield_now().await;
+        self.handle.shared.lines_ended().await;
     }
 
     /// Where the client is, and all changes of that from now on.

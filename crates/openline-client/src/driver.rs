@@ -9,7 +9,6 @@ use tokio::time::sleep_until;
 
 use crate::auth::{AuthContext, AuthError};
 use crate::core::{Call, Task};
-use crate::line;
 use crate::machine::{Input, Why};
 use crate::shared::Shared;
 
@@ -38,7 +37,7 @@ pub(crate) async fn drive(shared: Arc<Shared>) {
                     token = Some(ask(&shared, generation, why));
                 }
                 Some(Task::Open { generation, control }) => {
-                    tokio::spawn(line::run(shared.clone(), generation, control));
+                    shared.run_line(generation, control);
                 }
             }
         };

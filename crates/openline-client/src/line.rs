@@ -19,15 +19,15 @@ const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Opens a line and carries messages both ways until it ends or is abandoned.
-pub(crate) async fn run(shared: Arc<Shared>, generation: u64, control: Arc<LineControl>) {
+pub(crate) async fn run(shared: &Shared, generation: u64, control: Arc<LineControl>) {
     let comes_back = shared.with(|core, _| core.had_line());
     let dialed = tokio::select! {
         dialed = shared.dialer.dial(comes_back) => dialed,
         () = abandoned(&control) => return,
     };
     match dialed {
-        Ok(Dialed::Socket(line)) => talk(&shared, generation, &control, line).await,
-        Ok(Dialed::Given(line)) => talk(&shared, generation, &control, line).await,
+        Ok(Dialed::Socket(line)) => talk(shared, generation, &control, line).await,
+        Ok(Dialed::Given(line)) => talk(shared, generation, &control, line).await,
         Err(Refused { code, reason, retry_after }) => {
             shared.with(|core, now| {
                 if retry_after.is_some() {

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use openline_protocol::{Data, Message};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::auth::Auth;
-use crate::core::{Admission, Core, Outgoing};
+use crate::core::{Admission, Core, LineControl, Outgoing};
 use crate::dial::Dialer;
 use crate::driver;
 use crate::error::Error;
+use crate::line;
 use crate::machine::Input;
 
 pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Option<Data>> + Send>>;
@@ -30,6 +31,17 @@ pub(crate) struct Shared {
     pub(crate) dialer: Dialer,
     pub(crate) auth: Option<Auth>,
     pub(crate) handlers: RwLock<HashMap<String, Handler>>,
+    /// Lines whose task has not ended: the one in use, one beside it, those that say their farewell.
+    lines: watch::Sender<usize>,
+}
+
+/// One of the lines that have not ended, for as long as this lives.
+struct Alive(Arc<Shared>);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.lines.send_modify(|lines| *lines -= 1);
+    }
 }
 
 impl Shared {
@@ -42,6 +54,7 @@ impl Shared {
             dialer,
             auth,
             handlers: RwLock::default(),
+            lines: watch::Sender::new(0),
         }
     }
 
@@ -84,6 +97,19 @@ impl Shared {
         if !self.is_running.swap(true, Ordering::AcqRel) {
             tokio::spawn(driver::drive(self.clone()));
         }
+    }
+
+    /// Starts the task of a line.
+    pub(crate) fn run_line(self: &Arc<Self>, generation: u64, control: Arc<LineControl>) {
+        self.lines.send_modify(|lines| *lines += 1);
+        let alive = Alive(self.clone());
+        tokio::spawn(async move { line::run(&alive.0, generation, control).await });
+    }
+
+    /// Waits until no line is left.
+    pub(crate) async fn lines_ended(&self) {
+        // The sender lives as long as this does.
+        let _ = self.lines.subscribe().wait_for(|lines| *lines == 0).await;
     }
 
     /// Hands a message over, once there is room for it.

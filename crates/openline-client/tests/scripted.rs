@@ -10,6 +10,7 @@ use std::time::Duration;
 use openline_client::{ChannelEvent, Client, Error, Position, Queue, State};
 use script::client;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_is_not_one_of_openline_stops_the_client_with_a_sentence() {
@@ -24,6 +25,27 @@ async fn a_server_that_is_not_one_of_openline_stops_the_client_with_a_sentence()
     let Error::Stopped { code: 1002, reason } = error else { panic!("{error:?}") };
     assert!(reason.contains("not an Openline server"), "{reason}");
     served.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_waits_for_the_servers_answer_and_for_a_second_at_most() {
+    for (answers_after, took) in [(Some(300), 300), (None, 1000)] {
+        let (builder, mut script) = client();
+        let client = builder.build().unwrap();
+        let (mut line, connected) = tokio::join!(script.welcome(), client.connect());
+        connected.unwrap();
+        let serving = tokio::spawn(async move {
+            match answers_after {
+                Some(pause) => tokio::time::sleep(Duration::from_millis(pause)).await,
+                None => std::future::pending().await,
+            }
+            while line.recv().await.is_some() {}
+        });
+        let begun = Instant::now();
+        client.close().await;
+        assert_eq!(begun.elapsed().as_millis(), took);
+        serving.abort();
+    }
 }
 
 #[tokio::test(start_paused = true)]

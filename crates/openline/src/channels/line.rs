@@ -18,12 +18,6 @@ const TOKEN_VARIABLE: &str = "OPENLINE_TOKEN";
 /// For how long a publish or a file may wait for a line to come back: as long as the client allows.
 pub(super) const LINE_WAIT: Duration = Duration::from_secs(240);
 
-/// How long the server has to answer the close frame.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// How often it is looked whether it has.
-const FAREWELL_STEP: Duration = Duration::from_millis(5);
-
 pub(super) fn client(arguments: &Connect) -> Result<Client, Stop> {
     let queue = Queue::default().ttl(LINE_WAIT).overflow(Overflow::Wait);
     let mut builder =
@@ -100,17 +94,4 @@ fn not_opened(status: &Status) -> Stop {
         (None, None) => "there is no line".to_owned(),
     };
     Failure::new(Exit::Unavailable, what).hint("does an Openline server run at this URL?").into()
-}
-
-/// Closes the line and waits for its end, for a moment.
-pub(super) async fn close(client: Client) {
-    client.close().await;
-    drop(client);
-    let metrics = tokio::runtime::Handle::current().metrics();
-    let ended = async {
-        while metrics.num_alive_tasks() > 0 {
-            tokio::time::sleep(FAREWELL_STEP).await;
-        }
-    };
-    let _ = tokio::time::timeout(FAREWELL, ended).await;
 }

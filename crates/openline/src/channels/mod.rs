@@ -65,7 +65,7 @@ async fn talk(arguments: &Connect, output: Output) -> Result<(), Stop> {
         () = signals.next() => interrupted(&arguments.channels),
         ended = act(&client, arguments, output) => ended,
     };
-    line::close(client).await;
+    client.close().await;
     ended
 }
 
