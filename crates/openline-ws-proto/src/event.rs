@@ -26,6 +26,15 @@ pub enum Event<'a> {
     Close(CloseReason),
 }
 
+/// A message that arrived in one uncompressed frame ([`crate::Connection::handle_plain_input`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainMessage<'a> {
+    /// A text message.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
 /// A piece of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk<'a> {

@@ -69,7 +69,7 @@ pub use config::{Config, Limits, MaskSource, Role, Timeouts, Timestamp};
 pub use connection::{Closed, Connection, Expired, Progress};
 pub use deflate::{DeflateOptions, DeflateParams};
 pub use error::{MessageSource, ProtocolError, ReservedBitPlace, SendError};
-pub use event::{Chunk, Event};
+pub use event::{Chunk, Event, PlainMessage};
 pub use frame::{CONTROL_PAYLOAD_MAX, FrameHead, FrameRules, HEAD_BYTES_MAX, Opcode};
 pub use mask::{MaskKey, mask};
 pub use outbox::{Compress, FrameKind};

@@ -161,6 +161,7 @@ impl Outbox {
 
     /// Queues a frame whose payload is shared if it is large. A masked one cannot be shared unless
     /// nobody else holds it.
+    #[inline]
     pub(crate) fn push_frame_shared(&mut self, head: FrameHead, payload: Bytes) {
         if payload.len() < SHARE_FROM {
             return self.push_frame(head, &payload);

@@ -1,7 +1,8 @@
 //! A connection and its transport, driven together: the polls that everything else is made of.
 //!
 //! All reading ends in [`Line::poll_event`]. It takes what is in memory first, then writes what is
-//! queued, and only then reads; that order is the automatic cork.
+//! queued, and only then reads; that order is the automatic cork. [`Line::message_at_hand`] is a
+//! shorter way to what it would take first.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +11,10 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use bytestring::ByteString;
 use openline_ws_proto::handshake::Agreed;
-use openline_ws_proto::{Chunk, Connection, Event, Expired, FrameKind, Role, State, Timestamp};
+use openline_ws_proto::{
+    Chunk, Connection, Event, Expired, FrameKind, PlainMessage, ProtocolError, Role, State,
+    Timestamp,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::Message;
@@ -74,21 +78,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         }
     }
 
-    /// The next thing from the peer; `None` when the line is over.
+    /// A message that is in memory and the next thing there, as most of a busy line are.
+    ///
+    /// [`Line::poll_event`] finds it too. Here it goes straight to its place: as one of the things that may have
+    /// arrived it would be moved three times, in pieces that the processor has to wait for.
     #[inline(always)]
+    pub(crate) fn message_at_hand(&mut self) -> Option<Message> {
+        let rest = self.rest.as_mut()?;
+        match self.connection.handle_plain_input(rest.bytes_mut(), self.read_at)? {
+            Ok((PlainMessage::Text(text), consumed)) => {
+                let message = Message::Text(ByteString::from(text));
+                self.consume_rest(consumed);
+                Some(message)
+            }
+            Ok((PlainMessage::Binary(data), consumed)) => {
+                let message = Message::Binary(Bytes::copy_from_slice(data));
+                self.consume_rest(consumed);
+                Some(message)
+            }
+            Err(error) => {
+                self.fail_input(error);
+                None
+            }
+        }
+    }
+
+    /// The next thing from the peer; `None` when the line is over.
     pub(crate) fn poll_event(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Arrived>, Error>> {
-        // Most messages of a busy line are here already.
-        match self.handle_rest() {
-            Some(arrived) => Poll::Ready(Ok(Some(arrived))),
-            None => self.poll_transport(cx),
-        }
-    }
-
-    #[inline(never)]
-    fn poll_transport(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Arrived>, Error>> {
         loop {
             if self.over {
                 return Poll::Ready(self.take_failure().map_or(Ok(None), Err));
@@ -218,7 +237,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     }
 
     /// Handles input that is in memory, up to the next event.
-    #[inline(always)]
     fn handle_rest(&mut self) -> Option<Arrived> {
         let rest = self.rest.as_mut()?;
         let input = rest.bytes_mut();
@@ -226,19 +244,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         let (consumed, arrived) = match self.connection.handle_input(input, self.read_at) {
             Ok(progress) => (progress.consumed, progress.event.map(Arrived::from)),
             Err(error) => {
-                self.failure = Some(Box::new(Error::Protocol(error)));
-                // The input may have waited long behind a slow handler: the peer's time to read the
-                // close frame begins now.
-                self.connection.restart_close_deadline(clock::now());
+                self.fail_input(error);
                 (len, None)
             }
         };
-        if rest.consume(consumed)
+        self.consume_rest(consumed);
+        arrived
+    }
+
+    /// Lets go of so much of the input that is in memory.
+    #[inline(always)]
+    fn consume_rest(&mut self, consumed: usize) {
+        if let Some(rest) = &mut self.rest
+            && rest.consume(consumed)
             && let Some(rest) = self.rest.take()
         {
             Rest::give(rest);
         }
-        arrived
+    }
+
+    /// Input that was in memory breaks the protocol.
+    #[cold]
+    fn fail_input(&mut self, error: ProtocolError) {
+        self.failure = Some(Box::new(Error::Protocol(error)));
+        // It may have waited long behind a slow handler: the peer's time to read the close frame
+        // begins now.
+        self.connection.restart_close_deadline(clock::now());
     }
 
     /// Reads once. `Ready(None)` says that something happened but no event.

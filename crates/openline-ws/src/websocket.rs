@@ -145,10 +145,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> impl Future<Output = Result<(), Error>> {
         // Not an async block, which would keep the message's place beside its own state: the future
         // of an idle line's task is as large as its largest state.
-        let mut message = Some(message.into());
+        let message = message.into();
+        // Taken apart, so that it is moved in the pieces in which it was stored.
+        let kind = message.kind();
+        let mut unsent = Some(message.into_bytes());
         poll_fn(move |cx| {
-            if let Some(message) = message.take() {
-                self.queue(message, compress)?;
+            if let Some(payload) = unsent.take() {
+                self.line.connection.send_shared(kind, payload, compress)?;
             }
             self.poll_uncorked(cx)
         })
@@ -218,6 +221,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`WebSocket::recv`].
     #[inline]
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
+        self.end_streaming();
+        match self.line.message_at_hand() {
+            Some(message) => Poll::Ready(Ok(Some(message))),
+            None => self.poll_recv_event(cx),
+        }
+    }
+
+    fn poll_recv_event(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, Error>> {
         loop {
             self.end_streaming();
             match ready!(self.line.poll_event(cx)?) {

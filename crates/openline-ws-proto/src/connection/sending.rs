@@ -37,6 +37,7 @@ impl Connection {
     ///
     /// # Errors
     /// As [`Connection::send`].
+    #[inline]
     pub fn send_shared(
         &mut self,
         kind: FrameKind,
